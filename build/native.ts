@@ -1,0 +1,98 @@
+/** Builds native/ with CMake into dist/native/. */
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { root } from './bootstrap.mjs'
+import { isInstalled, run } from './run.ts'
+import { BuildError, sources } from './steps.ts'
+import type { Step } from './steps.ts'
+
+export const nativeFolder = 'dist/native'
+export const addonFile = `${nativeFolder}/lanyard_engine.node`
+
+/** `withTests` also builds the ctest and benchmark programs. */
+export function nativeStep(withTests: boolean): Step {
+  return {
+    name: withTests ? 'native-tests' : 'native',
+    title: withTests ? 'native engine and its tests' : 'native engine',
+    inputs: () => [...sources('native/**'), 'build/native.ts', 'package-lock.json'],
+    outputs: [addonFile],
+    includes: withTests ? ['native'] : [],
+    work: async (say) => {
+      if (!existsSync(path.join(root, 'native', 'CMakeLists.txt'))) {
+        throw new BuildError('native/CMakeLists.txt is missing: this checkout is not complete.')
+      }
+      const generator = await checkTools()
+      dropForeignCache(generator)
+      await cmake(
+        [
+          '-S',
+          'native',
+          '-B',
+          nativeFolder,
+          '-G',
+          generator,
+          '-DCMAKE_BUILD_TYPE=Release',
+          `-DLANYARD_ADDON_DIR=${path.join(root, nativeFolder)}`,
+          `-DLANYARD_TESTS=${withTests ? 'ON' : 'OFF'}`,
+        ],
+        say,
+      )
+      const jobs = process.env.LANYARD_JOBS ?? String(availableParallelism())
+      await cmake(['--build', nativeFolder, '--parallel', jobs], say)
+    },
+  }
+}
+
+// CMake refuses a build folder made with another generator or for a checkout that has been moved.
+function dropForeignCache(generator: string): void {
+  const file = path.join(root, nativeFolder, 'CMakeCache.txt')
+  if (!existsSync(file)) return
+  const cache = readFileSync(file, 'utf8')
+  const isOurs =
+    cache.includes(`CMAKE_GENERATOR:INTERNAL=${generator}\n`) &&
+    cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${path.join(root, 'native')}\n`)
+  if (!isOurs) rmSync(path.join(root, nativeFolder), { recursive: true })
+}
+
+async function cmake(args: string[], say: (text: string) => void): Promise<void> {
+  const result = await run('cmake', args, {
+    cwd: root,
+    timeoutMs: 30 * 60_000,
+    onLine: (line) => {
+      const progress = /^\[[^\]]*\]/.exec(line)
+      if (progress) say(progress[0])
+    },
+  })
+  if (result.status === 0) return
+  const shown = result.output.split('\n').slice(-120).join('\n')
+  const why = result.timedOut ? 'took over 30 minutes and was ended' : `failed (status ${result.status})`
+  throw new BuildError(`${shown}\ncmake ${args.join(' ')} ${why}.`)
+}
+
+/** @returns the CMake generator to use. @throws BuildError that names what to install. */
+async function checkTools(): Promise<string> {
+  if (process.platform === 'win32') return 'Visual Studio 17 2022'
+  const compiler = process.env.CXX ?? (process.platform === 'darwin' ? 'c++' : 'g++')
+  const has = {
+    compiler: (await isInstalled(compiler)) || (await isInstalled('c++')),
+    cmake: await isInstalled('cmake'),
+    ninja: await isInstalled('ninja'),
+    make: await isInstalled('make'),
+  }
+  const missing = [
+    has.compiler ? undefined : { name: `a C++ compiler (${compiler})`, debian: 'g++', mac: 'xcode-select --install' },
+    has.cmake ? undefined : { name: 'cmake', debian: 'cmake', mac: 'brew install cmake' },
+    has.ninja || has.make ? undefined : { name: 'make or ninja', debian: 'make', mac: 'brew install ninja' },
+  ].filter((tool) => tool !== undefined)
+  if (missing.length > 0) {
+    const names = missing.map((tool) => tool.name).join(', ')
+    const command =
+      process.platform === 'darwin'
+        ? missing.map((tool) => tool.mac).join(' && ')
+        : `sudo apt-get install -y --no-install-recommends ${missing.map((tool) => tool.debian).join(' ')}`
+    throw new BuildError(`Missing to build the native engine: ${names}.\nInstall with: ${command}`)
+  }
+  return has.ninja ? 'Ninja' : 'Unix Makefiles'
+}
