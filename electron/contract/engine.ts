@@ -1,0 +1,188 @@
+/**
+ * What a rank needs to know to run its part of a model: the decoder's arithmetic, this rank's share of
+ * it, and where the bytes of that share lie. Made by `models/` (pure), carried by the worker protocol,
+ * handed to the native engine as it is. Native code reads no config.json and no safetensors header.
+ */
+import * as z from 'zod/mini'
+
+/** How stored values are encoded. `i8`/`i4` are made on load (see `EngineSpec.weights`), never read. */
+export const dtype = z.enum(['f32', 'f16', 'bf16'])
+export type DType = z.infer<typeof dtype>
+
+/**
+ * What a tensor is for. Matrices are row-major [rows = outputs, cols = inputs] as the published
+ * checkpoints store them. Fused roles are the concatenation, row-wise, of this rank's slices:
+ * `attn_qkv` = [q; k; v], `ffn_gate_up` = [gate; up].
+ */
+export const tensorRole = z.enum([
+  'embed', // [vocab, hidden], whole on every rank (rows are read on demand)
+  'attn_norm', // [hidden]
+  'attn_qkv', // [(q + 2·kv) · headDim of this rank, hidden]
+  'attn_qkv_bias', // [(q + 2·kv) · headDim]
+  'attn_q_norm', // [headDim]
+  'attn_k_norm', // [headDim]
+  'attn_o', // [hidden, q · headDim of this rank]
+  'attn_o_bias', // [hidden], given to rank 0 only: a row-parallel bias is added once
+  'attn_sinks', // [q] learned sink logits (gpt-oss)
+  'attn_post_norm', // [hidden], before the residual add (Gemma)
+  'ffn_norm', // [hidden]
+  'ffn_gate_up', // [2 · ffn of this rank, hidden]
+  'ffn_down', // [hidden, ffn of this rank]
+  'ffn_post_norm', // [hidden]
+  'router', // [experts, hidden], whole on every rank
+  'expert_gate_up', // one per expert: [2 · ffn of this rank, hidden]
+  'expert_down', // one per expert: [hidden, ffn of this rank]
+  'shared_gate_up', // Qwen2-MoE shared expert
+  'shared_down',
+  'shared_gate', // [1, hidden]
+  'final_norm', // [hidden]
+  'lm_head', // [vocab rows of this rank, hidden]
+])
+export type TensorRole = z.infer<typeof tensorRole>
+
+/**
+ * A run of bytes in a file, or a strided block: `rows` pieces of `rowBytes` bytes, the next one `stride`
+ * bytes after the start of the last. Contiguous when stride = rowBytes.
+ */
+export const extent = z.object({
+  file: z.string(),
+  offset: z.number(),
+  rows: z.number(),
+  rowBytes: z.number(),
+  stride: z.number(),
+})
+export type Extent = z.infer<typeof extent>
+
+/** One tensor of this rank: the extents, one below the other, are its rows. */
+export const tensorSource = z.object({
+  role: tensorRole,
+  /** 0-based layer, −1 for tensors of the whole model */
+  layer: z.number(),
+  /** 0-based expert, −1 for everything else */
+  expert: z.number(),
+  dtype,
+  rows: z.number(),
+  cols: z.number(),
+  extents: z.array(extent),
+})
+export type TensorSource = z.infer<typeof tensorSource>
+
+/** Rotary embedding as numbers: every scaling rule that needs no run-time length is already in `invFreq`. */
+export const rope = z.object({
+  /** radians per position, [dim / 2] */
+  invFreq: z.array(z.number()),
+  /** rotated values per head, ≤ headDim */
+  dim: z.number(),
+  /** factor on cos and sin (YaRN, LongRoPE); 1 otherwise */
+  attentionFactor: z.number(),
+  /** the base, for dynamic NTK, which changes it per sequence: base' = base · alpha^(dim/(dim−2)) */
+  theta: z.number(),
+})
+export type Rope = z.infer<typeof rope>
+
+/** The decoder's arithmetic. All sizes are those of the whole model; a rank's own are in `RankSplit`. */
+export const decoderSpec = z.object({
+  family: z.string(),
+  hidden: z.number(),
+  layers: z.number(),
+  queryHeads: z.number(),
+  kvHeads: z.number(),
+  headDim: z.number(),
+  /** FFN width (of one expert where experts > 0) */
+  ffn: z.number(),
+  /** rows of the embedding table and lm_head */
+  vocab: z.number(),
+  /** ids ≥ this are padding and never sampled */
+  vocabUsed: z.number(),
+  /** most positions a sequence may have */
+  context: z.number(),
+  normEps: z.number(),
+  /** RMSNorm multiplies by (1 + w) (Gemma) */
+  normPlusOne: z.boolean(),
+  activation: z.enum(['silu', 'gelu_tanh']),
+  /** factor on embeddings; 1 for most */
+  embedScale: z.number(),
+  /** factor on q·k, usually headDim^−½ */
+  attentionScale: z.number(),
+  /** c·tanh(x/c) on attention scores; 0 = off */
+  attentionSoftcap: z.number(),
+  /** c·tanh(x/c) on logits; 0 = off */
+  logitSoftcap: z.number(),
+  /** RMSNorm on each q and k head before the rotation */
+  qkNorm: z.boolean(),
+  /** tables a layer may use */
+  ropes: z.array(rope),
+  /** per layer: index into `ropes` */
+  layerRope: z.array(z.number()),
+  /** per layer: a query at p sees keys p−W+1 … p; 0 = all */
+  layerWindow: z.array(z.number()),
+  /** Qwen1: q · log(p)/log(lognLength) for 1-based p > lognLength; 0 = off */
+  lognLength: z.number(),
+  /** Qwen1: alpha of a sequence = max(2^ceil(log2(promptLen/this) + 1) − 1, 1), fixed at prefill; 0 = off */
+  ntkLength: z.number(),
+  /** experts per MoE layer; 0 = dense */
+  experts: z.number(),
+  expertsPerToken: z.number(),
+  /** renormalise the chosen experts' probabilities */
+  expertsNormalise: z.boolean(),
+  /** per layer: does it have experts */
+  layerMoe: z.array(z.boolean()),
+})
+export type DecoderSpec = z.infer<typeof decoderSpec>
+
+const range = z.object({ start: z.number(), count: z.number() })
+
+/** What one rank owns. Query heads may be cut inside a KV group: then both ranks hold that KV head. */
+export const rankSplit = z.object({
+  queryHeads: range,
+  /** the KV heads that those query heads read */
+  kvHeads: range,
+  ffn: range,
+  vocab: range,
+})
+export type RankSplit = z.infer<typeof rankSplit>
+
+/** Everything `open` needs on one rank. */
+export const engineSpec = z.object({
+  decoder: decoderSpec,
+  split: rankSplit,
+  tensors: z.array(tensorSource),
+  /** what matrices are turned into on load; `stored` keeps the file's dtype */
+  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4']),
+  kv: z.object({ blocks: z.number(), blockSize: z.number(), dtype: z.enum(['f32', 'bf16']) }),
+  /** most tokens in one step (sizes the workspace) */
+  maxStepTokens: z.number(),
+  maxSequences: z.number(),
+  device: z.object({ kind: z.enum(['cpu', 'cuda']), index: z.number(), threads: z.number() }),
+})
+export type EngineSpec = z.infer<typeof engineSpec>
+
+/** How the next token of a sequence is chosen. Order as in vLLM: penalties, temperature, min_p, top_k, top_p. */
+export const samplingParams = z.object({
+  temperature: z.number(),
+  topK: z.number(),
+  topP: z.number(),
+  minP: z.number(),
+  repetitionPenalty: z.number(),
+  presencePenalty: z.number(),
+  frequencyPenalty: z.number(),
+  seed: z.nullable(z.number()),
+  logitBias: z.array(z.tuple([z.number(), z.number()])),
+  /** tokens to report log probabilities for at each step; −1 = none */
+  logprobs: z.number(),
+})
+export type SamplingParams = z.infer<typeof samplingParams>
+
+/** Sampling as OpenAI's defaults have it, greedy when the temperature is 0. */
+export const defaultSampling: SamplingParams = {
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  seed: null,
+  logitBias: [],
+  logprobs: -1,
+}
