@@ -1,0 +1,385 @@
+#include "tcp.h"
+
+#include <poll.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "wire.h"
+
+namespace lanyard::comm {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr size_t kNever = std::numeric_limits<size_t>::max();
+constexpr size_t kAlign = 64;
+// A rank's failure is told to the others before it is thrown here, but not waited for longer than this.
+constexpr auto kAnnounce = milliseconds(150);
+// When a data connection ends, the control channel usually knows why within this time.
+constexpr auto kCause = milliseconds(250);
+// Between a rank's goodbye and giving up waiting for work.
+constexpr auto kAfterGoodbye = milliseconds(1000);
+// Polite spinning begins after this: other ranks of the same machine may need the core.
+constexpr auto kImpolite = microseconds(20);
+
+size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+microseconds spin_time(int requested) {
+  if (requested >= 0) return microseconds(requested);
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  const bool several = ::sched_getaffinity(0, sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) >= 2;
+  return microseconds(several ? 100 : 0);
+}
+
+inline void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+struct Range {
+  size_t begin;
+  size_t end;
+  size_t size() const { return end - begin; }
+};
+
+// The part of `count` elements that a rank reduces in two-shot.
+Range slice_of(int rank, int size, size_t count) {
+  const size_t r = static_cast<size_t>(rank), n = static_cast<size_t>(size);
+  const size_t each = count / n, rest = count % n;
+  const size_t begin = r * each + std::min(r, rest);
+  return {begin, begin + each + (r < rest ? 1 : 0)};
+}
+
+}  // namespace
+
+TcpCommunicator::TcpCommunicator(const GroupOptions& options, std::shared_ptr<GroupState> state,
+                                 std::unique_ptr<Monitor> monitor, std::vector<std::unique_ptr<DataLink>> links)
+    : options_(options), rank_(options.rank), size_(options.size), spin_(spin_time(options.spin_micros)),
+      state_(std::move(state)), links_(std::move(links)), monitor_(std::move(monitor)),
+      two_shot_from_(options.algorithm == Algorithm::two_shot ? 0 : kNever) {
+  for (int step = 1; step < size_; ++step) peers_.push_back(&link((rank_ + step) % size_));
+  stats_.last.resize(static_cast<size_t>(size_));
+}
+
+TcpCommunicator::~TcpCommunicator() {
+  monitor_.reset();  // says goodbye while the data connections still stand
+}
+
+void TcpCommunicator::abort(const std::string& reason) noexcept { state_->fail(Failure::aborted, rank_, reason); }
+
+CommStats TcpCommunicator::stats() const {
+  CommStats stats = stats_;
+  for (const DataLink* peer : peers_) {
+    stats.bytes_sent += peer->bytes_sent();
+    stats.bytes_received += peer->bytes_received();
+  }
+  return stats;
+}
+
+void TcpCommunicator::fail(Failure failure, int rank, const std::string& message) {
+  state_->fail(failure, rank, message);
+  state_->wait_announced(kAnnounce);
+  state_->raise();
+}
+
+void TcpCommunicator::on_closed(int peer) {
+  const auto until = Clock::now() + kCause;
+  while (!state_->failed() && !state_->left(peer) && Clock::now() < until) state_->wait_failed(milliseconds(5));
+  if (state_->left(peer)) {
+    fail(Failure::aborted, peer, "rank " + std::to_string(peer) + " left the group while it was still needed");
+  }
+  fail(Failure::rank_lost, peer, "the connection to rank " + std::to_string(peer) + " ended");
+}
+
+void TcpCommunicator::on_corrupt(int peer, Op op) {
+  fail(Failure::comm_corrupt, peer,
+       "what came from rank " + std::to_string(peer) + " during operation " + std::to_string(sequence_) + " (" + op_name(op) +
+           ") is not what was sent, or that rank is at another operation");
+}
+
+void TcpCommunicator::throw_if_failed() {
+  if (!state_->failed()) return;
+  state_->wait_announced(kAnnounce);
+  state_->raise();
+}
+
+uint32_t TcpCommunicator::begin() {
+  throw_if_failed();
+  shareable_ = 0;
+  last_arrival_ = rank_;
+  ++stats_.operations;
+  return ++sequence_;
+}
+
+uint8_t* TcpCommunicator::scratch(size_t bytes) {
+  if (bytes > scratch_bytes_) {
+    scratch_.reset();
+    scratch_ = std::make_unique_for_overwrite<uint8_t[]>(bytes);
+    scratch_bytes_ = bytes;
+  }
+  return scratch_.get();
+}
+
+// Moves bytes both ways on all connections until every started message is through. `step` runs after each progress.
+template <typename Step>
+void TcpCommunicator::drive(const Wait& wait, Step step) {
+  const auto started = Clock::now();
+  auto idle_since = started;
+  auto deadline = wait.idle ? Clock::time_point::max() : started + options_.op_timeout;
+  bool first_look = true;
+  for (;;) {
+    bool moved = false, pending = false;
+    for (DataLink* peer : peers_) {
+      const auto progress = peer->pump_send(shareable_);
+      if (progress == DataLink::Progress::closed) on_closed(peer->rank());
+      moved |= progress == DataLink::Progress::some;
+      pending |= !peer->sent();
+    }
+    for (DataLink* peer : peers_) {
+      if (peer->received()) continue;
+      const auto progress = peer->pump_receive();
+      if (progress == DataLink::Progress::closed) on_closed(peer->rank());
+      if (progress == DataLink::Progress::corrupt) on_corrupt(peer->rank(), wait.op);
+      moved |= progress == DataLink::Progress::some;
+      if (!peer->received()) pending = true;
+      else if (!first_look) last_arrival_ = peer->rank();
+    }
+    first_look = false;
+    if (moved) step();
+    if (!pending) break;
+    throw_if_failed();
+    const auto now = Clock::now();
+    if (moved) {
+      idle_since = now;
+      if (deadline == Clock::time_point::max()) deadline = now + options_.op_timeout;
+      continue;
+    }
+    if (now - idle_since < spin_) {
+      if (now - idle_since < kImpolite) relax();
+      else ::sched_yield();
+      continue;
+    }
+    give_up_if_late(wait, now, idle_since, deadline);
+    if (wait.idle && deadline == Clock::time_point::max() && state_->left_ranks() != 0) deadline = now + kAfterGoodbye;
+    sleep_until(wait, deadline);
+  }
+  if (wait.counted) stats_.seconds += std::chrono::duration<double>(Clock::now() - started).count();
+}
+
+void TcpCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since,
+                                      Clock::time_point deadline) {
+  const auto name = [](int rank) { return "rank " + std::to_string(rank); };
+  if (now - idle_since > 2 * options_.silence_timeout) {
+    for (const DataLink* peer : peers_) {
+      if (!peer->received() && peer->inside_frame()) {
+        fail(Failure::comm_corrupt, peer->rank(), "a frame from " + name(peer->rank()) + " stopped in its middle");
+      }
+    }
+  }
+  if (now < deadline) return;
+  for (const DataLink* peer : peers_) {
+    if (peer->sent() && peer->received()) continue;
+    if (wait.idle && state_->left_ranks() != 0) {
+      for (int rank = 0; rank < size_; ++rank) {
+        if (state_->left(rank)) fail(Failure::aborted, rank, name(rank) + " left the group");
+      }
+    }
+    fail(Failure::group_timeout, peer->rank(),
+         name(peer->rank()) + " did not come through operation " + std::to_string(sequence_) + " (" + op_name(wait.op) +
+             ") within " + std::to_string(options_.op_timeout.count()) + " ms");
+  }
+}
+
+void TcpCommunicator::sleep_until(const Wait&, Clock::time_point deadline) {
+  std::array<pollfd, kMaxRanks> polled;
+  size_t count = 0;
+  polled[count++] = {state_->caller_wake(), POLLIN, 0};
+  for (const DataLink* peer : peers_) {
+    const int events = (peer->received() ? 0 : POLLIN) | (peer->wants_to_write() ? POLLOUT : 0);
+    if (events != 0) polled[count++] = {peer->fd(), static_cast<short>(events), 0};
+  }
+  auto limit = options_.silence_timeout;
+  if (deadline != Clock::time_point::max()) {
+    limit = std::min(limit, std::chrono::ceil<milliseconds>(deadline - Clock::now()));
+  }
+  ::poll(polled.data(), count, static_cast<int>(std::max<int64_t>(limit.count(), 0)));
+  if ((polled[0].revents & POLLIN) != 0) state_->drain_caller_wake();
+}
+
+void TcpCommunicator::all_reduce_sum(float* data, size_t count) {
+  if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count);
+  else one_shot(data, count);
+  ++stats_.last[static_cast<size_t>(last_arrival_)];
+}
+
+void TcpCommunicator::one_shot(float* data, size_t count) {
+  const uint32_t sequence = begin();
+  const size_t width = wire_bytes(options_.wire), bytes = count * width, stride = aligned(bytes);
+  uint8_t* const parts_memory = scratch(stride * static_cast<size_t>(size_));
+  std::array<const uint8_t*, kMaxRanks> parts{};
+  for (int r = 0; r < size_; ++r) parts[static_cast<size_t>(r)] = parts_memory + stride * static_cast<size_t>(r);
+  uint8_t* const own = parts_memory + stride * static_cast<size_t>(rank_);
+  to_wire(options_.wire, data, count, own);
+  for (DataLink* peer : peers_) {
+    peer->send(Op::all_reduce, sequence, {own, bytes});
+    peer->receive(Op::all_reduce, sequence, {parts_memory + stride * static_cast<size_t>(peer->rank()), bytes});
+  }
+  size_t summed = 0;
+  drive({Op::all_reduce}, [&] {
+    size_t ready = bytes;
+    for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
+    const size_t n = ready / width - summed;
+    if (n == 0) return;
+    std::array<const uint8_t*, kMaxRanks> from{};
+    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + summed * width;
+    sum_in_rank_order(options_.wire, from.data(), size_, n, data + summed);
+    summed += n;
+  });
+}
+
+void TcpCommunicator::two_shot(float* data, size_t count) {
+  const uint32_t sequence = begin();
+  const size_t width = wire_bytes(options_.wire), whole = aligned(count * width);
+  const Range own = slice_of(rank_, size_, count);
+  const size_t own_bytes = own.size() * width, stride = aligned(own_bytes);
+  // own partials, then the whole result as it arrives, then this rank's slice from every other rank
+  uint8_t* const partial = scratch(2 * whole + stride * static_cast<size_t>(size_));
+  uint8_t* const result = partial + whole;
+  uint8_t* const slices = result + whole;
+  to_wire(options_.wire, data, count, partial);
+  std::array<const uint8_t*, kMaxRanks> parts{};
+  parts[static_cast<size_t>(rank_)] = partial + own.begin * width;
+  for (DataLink* peer : peers_) {
+    const Range theirs = slice_of(peer->rank(), size_, count);
+    uint8_t* const part = slices + stride * static_cast<size_t>(peer->rank());
+    parts[static_cast<size_t>(peer->rank())] = part;
+    peer->send(Op::all_reduce, sequence, {partial + theirs.begin * width, theirs.size() * width},
+               {result + own.begin * width, own_bytes});
+    peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + theirs.begin * width, theirs.size() * width});
+  }
+  size_t summed = 0;
+  drive({Op::all_reduce}, [&] {
+    size_t ready = own_bytes;
+    for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
+    const size_t n = ready / width - summed;
+    if (n == 0) return;
+    std::array<const uint8_t*, kMaxRanks> from{};
+    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + summed * width;
+    float* const to = data + own.begin + summed;
+    sum_in_rank_order(options_.wire, from.data(), size_, n, to);
+    to_wire(options_.wire, to, n, result + (own.begin + summed) * width);
+    summed += n;
+    shareable_ = summed * width;
+  });
+  // Everyone uses the rounded sums, their owner too.
+  from_wire(options_.wire, result, count, data);
+}
+
+void TcpCommunicator::gather(const void* send, size_t bytes, void* receive, int root) {
+  const uint32_t sequence = begin();
+  const auto* from = static_cast<const uint8_t*>(send);
+  if (rank_ != root) {
+    link(root).send(Op::gather, sequence, {from, bytes});
+  } else {
+    auto* to = static_cast<uint8_t*>(receive);
+    for (DataLink* peer : peers_) {
+      peer->receive(Op::gather, sequence, {to + static_cast<size_t>(peer->rank()) * bytes, bytes});
+    }
+    uint8_t* const own = to + static_cast<size_t>(rank_) * bytes;
+    if (bytes > 0 && own != from) std::memmove(own, from, bytes);
+  }
+  drive({Op::gather}, [] {});
+}
+
+void TcpCommunicator::broadcast(void* data, size_t bytes, int root) {
+  const uint32_t sequence = begin();
+  auto* memory = static_cast<uint8_t*>(data);
+  if (rank_ == root) {
+    for (DataLink* peer : peers_) peer->send(Op::broadcast, sequence, {memory, bytes});
+  } else {
+    link(root).receive(Op::broadcast, sequence, {memory, bytes});
+  }
+  drive({Op::broadcast}, [] {});
+}
+
+// The first frame holds the whole length and as much of the blob as fits: a step's plan is one frame.
+void TcpCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
+  constexpr size_t kLength = 8;
+  const uint32_t sequence = begin();
+  uint8_t* const first = scratch(kFrameBytes);
+  auto* bytes = reinterpret_cast<uint8_t*>(blob.data());
+  if (rank_ == root) {
+    const size_t with_length = std::min(blob.size(), kFrameBytes - kLength);
+    for (size_t i = 0; i < kLength; ++i) first[i] = static_cast<uint8_t>(uint64_t{blob.size()} >> (8 * i));
+    std::copy_n(bytes, with_length, first + kLength);
+    for (DataLink* peer : peers_) {
+      peer->send(Op::blob, sequence, {first, kLength + with_length}, {bytes + with_length, blob.size() - with_length});
+    }
+    shareable_ = blob.size();
+    drive({Op::blob}, [] {});
+    return;
+  }
+  DataLink& source = link(root);
+  source.receive_any(Op::blob, sequence, first, kLength);
+  drive({Op::blob, true, false}, [] {});
+  uint64_t length = 0;
+  for (size_t i = 0; i < kLength; ++i) length |= uint64_t{first[i]} << (8 * i);
+  const size_t with_length = source.received(0) - kLength;
+  if (length > options_.max_blob || with_length != std::min<uint64_t>(length, kFrameBytes - kLength)) {
+    on_corrupt(root, Op::blob);
+  }
+  blob.resize(length);
+  bytes = reinterpret_cast<uint8_t*>(blob.data());
+  std::copy_n(first + kLength, with_length, bytes);
+  if (length == with_length) return;
+  source.receive_rest({bytes + with_length, length - with_length});
+  drive({Op::blob}, [] {});
+}
+
+double TcpCommunicator::measure(size_t elements, int rounds) {
+  std::vector<float> data(elements);
+  std::vector<double> micros;
+  all_reduce_sum(data.data(), elements);
+  for (int round = 0; round < rounds; ++round) {
+    const auto started = Clock::now();
+    all_reduce_sum(data.data(), elements);
+    micros.push_back(std::chrono::duration<double, std::micro>(Clock::now() - started).count());
+  }
+  if (micros.empty()) return 0;
+  const auto middle = micros.begin() + static_cast<ptrdiff_t>(micros.size() / 2);
+  std::nth_element(micros.begin(), middle, micros.end());
+  return *middle;
+}
+
+void TcpCommunicator::choose_algorithm() {
+  if (options_.algorithm != Algorithm::measured || size_ <= 2) return;
+  constexpr size_t kSizes[] = {4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20};
+  constexpr auto kBudget = milliseconds(500);
+  constexpr int kRounds = 5;
+  const auto started = Clock::now();
+  uint64_t from = kNever;
+  for (const size_t bytes : kSizes) {
+    const size_t elements = bytes / wire_bytes(options_.wire);
+    two_shot_from_ = kNever;
+    const double one = measure(elements, kRounds);
+    two_shot_from_ = 0;
+    const double two = measure(elements, kRounds);
+    if (two >= one) from = kNever;
+    else if (from == kNever) from = bytes;
+    uint8_t more = Clock::now() - started < kBudget;
+    broadcast(&more, 1, 0);
+    if (more == 0) break;
+  }
+  broadcast(&from, sizeof from, 0);
+  two_shot_from_ = from;
+}
+
+}  // namespace lanyard::comm

@@ -1,0 +1,73 @@
+// The Communicator over a full mesh of TCP connections. The calling thread drives all of them itself.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "communicator.h"
+#include "data_link.h"
+#include "group_state.h"
+#include "monitor.h"
+
+namespace lanyard::comm {
+
+class TcpCommunicator final : public Communicator {
+ public:
+  // `links` has an entry for every rank, empty for the own one.
+  TcpCommunicator(const GroupOptions& options, std::shared_ptr<GroupState> state, std::unique_ptr<Monitor> monitor,
+                  std::vector<std::unique_ptr<DataLink>> links);
+  ~TcpCommunicator() override;
+
+  int rank() const noexcept override { return rank_; }
+  int size() const noexcept override { return size_; }
+  void all_reduce_sum(float* data, size_t count) override;
+  void gather(const void* send, size_t bytes, void* receive, int root) override;
+  void broadcast(void* data, size_t bytes, int root) override;
+  void broadcast_blob(std::vector<std::byte>& blob, int root) override;
+  void abort(const std::string& reason) noexcept override;
+  double measure(size_t elements, int rounds) override;
+  CommStats stats() const override;
+
+  // Times both algorithms and lets rank 0 choose from where on two-shot is used. A collective.
+  void choose_algorithm();
+
+ private:
+  struct Wait {
+    Op op;
+    bool idle = false;     // waiting for work: no deadline until its first byte
+    bool counted = true;   // time spent belongs into stats
+  };
+
+  uint32_t begin();
+  void throw_if_failed();
+  void one_shot(float* data, size_t count);
+  void two_shot(float* data, size_t count);
+  uint8_t* scratch(size_t bytes);
+  DataLink& link(int peer) { return *links_[static_cast<size_t>(peer)]; }
+  template <typename Step>
+  void drive(const Wait& wait, Step step);
+  void sleep_until(const Wait& wait, Clock::time_point deadline);
+  void give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since, Clock::time_point deadline);
+  [[noreturn]] void fail(Failure failure, int rank, const std::string& message);
+  [[noreturn]] void on_closed(int peer);
+  [[noreturn]] void on_corrupt(int peer, Op op);
+
+  const GroupOptions options_;
+  const int rank_;
+  const int size_;
+  const std::chrono::microseconds spin_;
+  std::shared_ptr<GroupState> state_;
+  std::vector<std::unique_ptr<DataLink>> links_;
+  std::vector<DataLink*> peers_;  // in the order they are served: rank+1, rank+2, …
+  std::unique_ptr<Monitor> monitor_;
+
+  size_t two_shot_from_;  // bytes on the wire
+  uint32_t sequence_ = 0;
+  size_t shareable_ = 0;  // bytes of this rank's reduced slice that may be sent
+  int last_arrival_ = -1;
+  std::unique_ptr<uint8_t[]> scratch_;
+  size_t scratch_bytes_ = 0;
+  CommStats stats_;
+};
+
+}  // namespace lanyard::comm

@@ -1,0 +1,95 @@
+// The step plan as it crosses the binding and the network: 32-bit little-endian words, floats by their bits. The same
+// layout is written by electron/worker/rank/step-plan.ts, word for word.
+//
+//   header   [8]   magic, kind, flags, sequences, tokens, blocks, biases, histories (number of entries below)
+//   records  [sequences][kRecordWords]   see Record
+//   tokens   [tokens]    ids, sequence after sequence
+//   blocks   [blocks]    KV block ids, sequence after sequence
+//   biases   [biases][2] id, f32
+//   history  [histories] ids
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace lanyard::engine {
+
+inline constexpr int32_t kPlanMagic = 0x5059414c;  // "LAYP"
+
+enum class Kind : int32_t {
+  step = 1,
+  rows = 2,   // followers send raw logits of sampled tokens again; the tokens section holds indices into the last
+              // step's sampled sequences
+  close = 3,  // followers end
+};
+
+inline constexpr int32_t kWantLogits = 1;  // flag: logits of every token
+
+enum Header { kMagic, kKind, kFlags, kSequences, kTokens, kBlocks, kBiases, kHistories, kHeaderWords };
+
+enum Record {
+  kSlot,
+  kTokenCount,
+  kStart,
+  kBlockCount,
+  kRopeAlpha,  // f32
+  kSample,     // 1: a token is wanted
+  kTemperature,  // f32
+  kTopK,
+  kTopP,               // f32
+  kMinP,               // f32
+  kRepetitionPenalty,  // f32
+  kPresencePenalty,    // f32
+  kFrequencyPenalty,   // f32
+  kSeedLow,            // of 64 bits; a random seed where the request has none
+  kSeedHigh,
+  kLogprobs,  // -1: none
+  kBiasCount,
+  kHistoryCount,
+  kPromptLength,
+  kDrawn,
+  kRecordWords
+};
+
+struct Sampling {
+  float temperature = 1, top_p = 1, min_p = 0, repetition = 1, presence = 0, frequency = 0;
+  int top_k = 0, logprobs = -1;
+  uint64_t seed = 0, drawn = 0;
+};
+
+// One sequence of a plan. Pointers into the plan's words.
+struct SequencePart {
+  int slot = 0, start = 0;
+  const int32_t* tokens = nullptr;
+  int token_count = 0;
+  const int32_t* blocks = nullptr;
+  int block_count = 0;
+  float rope_alpha = 1;
+  bool sample = false;
+  Sampling sampling;
+  const int32_t* biases = nullptr;  // [bias_count][2] id, f32 bits
+  int bias_count = 0;
+  const int32_t* history = nullptr;
+  int history_count = 0, prompt_length = 0;
+};
+
+struct StepPlan {
+  Kind kind = Kind::step;
+  bool want_logits = false;
+  std::vector<SequencePart> sequences;
+  const int32_t* tokens = nullptr;  // all sequences' tokens
+  int token_count = 0;
+  int block_count = 0;
+};
+
+// What a plan may ask of an engine.
+struct PlanLimits {
+  int max_tokens = 0, max_sequences = 0, vocab = 0, context = 0, block_size = 16, blocks = 0;
+};
+
+// Reads `words`, which must outlive the plan. Reuses the plan's memory. Throws Error bad_request for anything that the
+// engine could not carry out: it checks every count, id, block and position.
+void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, StepPlan& plan);
+
+}  // namespace lanyard::engine

@@ -1,0 +1,165 @@
+#include "decoder.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "../error.h"
+
+namespace lanyard::model {
+namespace {
+
+size_t widest_ffn(const Weights& weights) {
+  size_t widest = 0;
+  for (const LayerWeights& layer : weights.layers) {
+    if (layer.down) widest = std::max(widest, layer.down->cols);
+    if (layer.shared_down) widest = std::max(widest, layer.shared_down->cols);
+  }
+  return widest;
+}
+
+size_t widest_expert(const Weights& weights) {
+  size_t widest = 0;
+  for (const LayerWeights& layer : weights.layers) {
+    for (const ops::Expert& expert : layer.experts) {
+      if (expert.down) widest = std::max(widest, expert.down->cols);
+    }
+  }
+  return widest;
+}
+
+ops::Heads heads_of(const EngineSpec& spec) {
+  const DecoderSpec& d = spec.decoder;
+  ops::Heads heads{spec.split.query_heads.count, spec.split.kv_heads.count, d.head_dim, {}};
+  const int group = d.query_heads / d.kv_heads;
+  for (int h = 0; h < heads.query; ++h) {
+    const int kv = (spec.split.query_heads.start + h) / group - spec.split.kv_heads.start;
+    if (kv < 0 || kv >= heads.kv) {
+      throw Error("weights_mismatch", "Query head " + std::to_string(spec.split.query_heads.start + h) +
+                                          " reads a KV head that this rank does not hold.");
+    }
+    heads.kv_of_query.push_back(kv);
+  }
+  return heads;
+}
+
+}  // namespace
+
+Decoder::Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress) : spec_(spec), ops_(ops) {
+  const DecoderSpec& d = spec.decoder;
+  const ops::Heads heads = heads_of(spec);
+  weights_ = load_weights(spec, ops, progress);
+  ops::KvShape shape = spec.kv;
+  shape.layers = d.layers;
+  cache_ = ops.make_cache(shape, heads);
+
+  const size_t tokens = spec.max_step_tokens, hidden = d.hidden, ffn = widest_ffn(weights_);
+  const size_t attended = static_cast<size_t>(heads.query) * heads.dim, expert = widest_expert(weights_);
+  ops::Limits limits;
+  limits.tokens = spec.max_step_tokens;
+  limits.width = std::max({hidden, ffn, attended});
+  if (d.experts > 0) {
+    limits.moe_slots = spec.max_step_tokens * d.experts_per_token;
+    limits.moe_width = expert;
+  }
+  ops.prepare(limits, heads, d.ropes);
+
+  const auto rows = [&](size_t count, size_t width) {
+    const size_t stride = ops::padded_width(width);
+    return ops::Rows{stride > 0 ? ops.allocate(count * stride) : nullptr, stride};
+  };
+  x_ = rows(tokens, hidden);
+  partial_ = rows(tokens, hidden);
+  qkv_ = rows(tokens, attended + 2 * static_cast<size_t>(heads.kv) * heads.dim);
+  attended_ = rows(tokens, attended);
+  ffn_ = rows(tokens, ffn);
+  if (d.experts > 0) {
+    normed_ = rows(tokens, hidden);
+    scores_ = rows(tokens, d.experts);
+    shared_ = rows(tokens, hidden);
+  }
+  last_ = rows(kLogitRows, hidden);
+  logits_ = rows(kLogitRows, spec.split.vocab.count);
+}
+
+void Decoder::forward(const ops::Batch& batch, comm::Communicator& comm, const std::atomic<bool>& stop) {
+  batch_ = batch;
+  comm_micros_ = 0;
+  ops_.begin(batch, *cache_);
+  ops_.embed(*weights_.embed, spec_.decoder.embed_scale, x_);
+  for (int layer = 0; layer < spec_.decoder.layers; ++layer) {
+    if (stop.load(std::memory_order_relaxed)) throw Error("aborted", "The step was aborted.");
+    attention_block(layer, comm);
+    ffn_block(layer, comm);
+  }
+}
+
+void Decoder::reduce(comm::Communicator& comm) {
+  if (comm.size() == 1) return;
+  const auto start = std::chrono::steady_clock::now();
+  ops_.all_reduce(comm, partial_.data, batch_.tokens * partial_.stride);
+  comm_micros_ += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+void Decoder::attention_block(int index, comm::Communicator& comm) {
+  const DecoderSpec& d = spec_.decoder;
+  const LayerWeights& layer = weights_.layers[index];
+  const int tokens = batch_.tokens;
+  if (layer.o) {
+    ops_.linear({x_, norm(layer.attn_norm), layer.qkv.get(), layer.qkv_bias, qkv_, tokens});
+    ops_.rope_store({qkv_, index, d.layer_rope[index], norm(layer.q_norm), norm(layer.k_norm), d.logn_length});
+    ops_.attention({qkv_, index, d.layer_window[index], d.attention_scale, d.attention_softcap, layer.sinks, attended_});
+    ops_.linear({attended_, {}, layer.o.get(), layer.o_bias, partial_, tokens});
+  } else {
+    ops_.zero(partial_.data, tokens * partial_.stride);  // no heads here: the others' sums only
+  }
+  reduce(comm);
+  ops_.add(x_, partial_, norm(layer.attn_post_norm), tokens, d.hidden);
+}
+
+void Decoder::ffn_block(int index, comm::Communicator& comm) {
+  const DecoderSpec& d = spec_.decoder;
+  const LayerWeights& layer = weights_.layers[index];
+  d.layer_moe[index] ? mixture(layer) : dense(layer);
+  reduce(comm);
+  ops_.add(x_, partial_, norm(layer.ffn_post_norm), batch_.tokens, d.hidden);
+}
+
+void Decoder::dense(const LayerWeights& layer) {
+  const int tokens = batch_.tokens;
+  if (!layer.down) {
+    ops_.zero(partial_.data, tokens * partial_.stride);
+    return;
+  }
+  ops_.gated_linear({x_, norm(layer.ffn_norm), layer.gate_up.get(), spec_.decoder.activation, ffn_, tokens});
+  ops_.linear({ffn_, {}, layer.down.get(), nullptr, partial_, tokens});
+}
+
+void Decoder::mixture(const LayerWeights& layer) {
+  const DecoderSpec& d = spec_.decoder;
+  const int tokens = batch_.tokens;
+  ops_.norm(x_, norm(layer.ffn_norm), normed_, tokens, d.hidden);
+  if (layer.experts[0].down) {
+    ops_.linear({normed_, {}, layer.router.get(), nullptr, scores_, tokens});
+    ops_.experts({normed_, scores_, &layer.experts, d.experts_per_token, d.experts_normalise, d.activation, partial_, tokens});
+  } else {
+    ops_.zero(partial_.data, tokens * partial_.stride);
+  }
+  if (!layer.shared_down) return;
+  ops_.gated_linear({normed_, {}, layer.shared_gate_up.get(), d.activation, ffn_, tokens});
+  ops_.linear({ffn_, {}, layer.shared_down.get(), nullptr, shared_, tokens});
+  ops_.linear({normed_, {}, layer.shared_gate.get(), nullptr, scores_, tokens});
+  ops_.add_gated(shared_, scores_, partial_, tokens, d.hidden);
+}
+
+ops::Rows Decoder::logits(const int32_t* tokens, int count) {
+  const auto& d = spec_.decoder;
+  const size_t width = spec_.split.vocab.count;
+  if (width == 0) return logits_;
+  ops_.gather_rows(x_, tokens, count, last_, d.hidden);
+  ops_.linear({last_, norm(weights_.final_norm), weights_.lm_head.get(), nullptr, logits_, count});
+  const int used = std::clamp(d.vocab_used - spec_.split.vocab.start, 0, static_cast<int>(width));
+  ops_.finish_logits(logits_, count, width, used, d.logit_softcap);
+  return logits_;
+}
+
+}  // namespace lanyard::model

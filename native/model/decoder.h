@@ -1,0 +1,60 @@
+// The forward pass of every supported family, written once over the ops and driven by the decoder spec.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "../comm/communicator.h"
+#include "../ops/ops.h"
+#include "spec.h"
+#include "weights.h"
+
+namespace lanyard::model {
+
+class Decoder {
+ public:
+  // Loads the weights and allocates the cache and the workspace: nothing is allocated in a step.
+  Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress);
+
+  // Runs the batch through all layers; afterwards hidden() holds [T, hidden] before the final norm. Throws
+  // comm::CommError, and Error `aborted` when `stop` became true.
+  void forward(const ops::Batch& batch, comm::Communicator& comm, const std::atomic<bool>& stop);
+
+  // Final norm, this rank's rows of lm_head, softcap and padding mask for the given tokens of the last batch (at most
+  // kLogitRows): [count, vocab share]. Valid until the next call.
+  static constexpr int kLogitRows = 32;
+  ops::Rows logits(const int32_t* tokens, int count);
+
+  size_t weight_bytes() const { return weights_.bytes; }
+  size_t cache_bytes() const { return cache_->bytes; }
+  double comm_micros() const { return comm_micros_; }  // of the last forward
+
+ private:
+  void attention_block(int layer, comm::Communicator& comm);
+  void ffn_block(int layer, comm::Communicator& comm);
+  void dense(const LayerWeights& layer);
+  void mixture(const LayerWeights& layer);
+  void reduce(comm::Communicator& comm);
+  ops::Norm norm(const float* weight) const { return {weight, spec_.decoder.norm_eps}; }
+
+  const EngineSpec& spec_;
+  ops::Ops& ops_;
+  Weights weights_;
+  std::unique_ptr<ops::KvCache> cache_;
+  ops::Batch batch_;
+  double comm_micros_ = 0;
+
+  ops::Rows x_;           // [T, hidden] residual stream
+  ops::Rows partial_;     // [T, hidden] what a block adds to it
+  ops::Rows qkv_;         // [T, (query + 2 kv) * head_dim]
+  ops::Rows attended_;    // [T, query * head_dim]
+  ops::Rows ffn_;         // [T, widest FFN share]
+  ops::Rows normed_;      // [T, hidden], mixtures only
+  ops::Rows scores_;      // [T, experts]
+  ops::Rows shared_;      // [T, hidden] shared expert's part
+  ops::Rows last_;        // [kLogitRows, hidden]
+  ops::Rows logits_;      // [kLogitRows, vocab share]
+};
+
+}  // namespace lanyard::model

@@ -1,0 +1,96 @@
+// What a rank needs to know to run its part of a model: electron/contract/engine.ts as C++ structures, field by field.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../ops/ops.h"
+
+namespace lanyard::model {
+
+struct DecoderSpec {
+  std::string family;
+  int hidden = 0;
+  int layers = 0;
+  int query_heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int ffn = 0;
+  int vocab = 0;
+  int vocab_used = 0;  // ids from here on are padding
+  int context = 0;
+  float norm_eps = 0;
+  bool norm_plus_one = false;
+  ops::Activation activation = ops::Activation::silu;
+  float embed_scale = 1;
+  float attention_scale = 1;
+  float attention_softcap = 0;
+  float logit_softcap = 0;
+  bool qk_norm = false;
+  std::vector<ops::RopeTable> ropes;
+  std::vector<int> layer_rope;    // [layers]
+  std::vector<int> layer_window;  // [layers]
+  int logn_length = 0;
+  int experts = 0;
+  int experts_per_token = 0;
+  bool experts_normalise = false;
+  std::vector<bool> layer_moe;  // [layers]
+};
+
+struct Range {
+  int start = 0;
+  int count = 0;
+};
+
+struct RankSplit {
+  Range query_heads, kv_heads, ffn, vocab;
+};
+
+enum class Role : uint8_t {
+  embed, attn_norm, attn_qkv, attn_qkv_bias, attn_q_norm, attn_k_norm, attn_o, attn_o_bias, attn_sinks, attn_post_norm,
+  ffn_norm, ffn_gate_up, ffn_down, ffn_post_norm, router, expert_gate_up, expert_down, shared_gate_up, shared_down,
+  shared_gate, final_norm, lm_head,
+};
+
+// Names as the contract has them, in the order of Role.
+inline constexpr const char* kRoleNames[] = {
+    "embed",     "attn_norm",   "attn_qkv",    "attn_qkv_bias", "attn_q_norm",    "attn_k_norm",    "attn_o",
+    "attn_o_bias", "attn_sinks", "attn_post_norm", "ffn_norm",   "ffn_gate_up",    "ffn_down",       "ffn_post_norm",
+    "router",    "expert_gate_up", "expert_down", "shared_gate_up", "shared_down", "shared_gate",    "final_norm",
+    "lm_head",
+};
+
+// `rows` pieces of `row_bytes` bytes, `stride` apart.
+struct Extent {
+  std::string file;
+  uint64_t offset = 0, rows = 0, row_bytes = 0, stride = 0;
+};
+
+struct TensorSource {
+  Role role = Role::embed;
+  int layer = -1;
+  int expert = -1;
+  ops::DType dtype = ops::DType::f32;
+  size_t rows = 0, cols = 0;
+  std::vector<Extent> extents;
+};
+
+// What matrices become on load.
+enum class WeightType : uint8_t { stored, f32, bf16, i8, i4 };
+
+struct EngineSpec {
+  DecoderSpec decoder;
+  RankSplit split;
+  std::vector<TensorSource> tensors;
+  WeightType weights = WeightType::stored;
+  ops::KvShape kv;  // layers filled from the decoder
+  int max_step_tokens = 0;
+  int max_sequences = 0;
+  bool cuda = false;
+  int device = 0;
+  int threads = 1;
+};
+
+}  // namespace lanyard::model

@@ -1,0 +1,183 @@
+#include "weights.h"
+
+#include <string>
+
+#include "../error.h"
+
+namespace lanyard::model {
+namespace {
+
+ops::DType packed_type(WeightType weights, ops::DType stored) {
+  switch (weights) {
+    case WeightType::stored: return stored;
+    case WeightType::f32: return ops::DType::f32;
+    case WeightType::bf16: return ops::DType::bf16;
+    case WeightType::i8: return ops::DType::i8;
+    case WeightType::i4: return ops::DType::i4;
+  }
+  return stored;
+}
+
+// Shapes as the decoder and the split demand them. 0: any width (an FFN share is as wide as its tensor says).
+struct Shape {
+  size_t rows, cols;
+};
+
+class Loader {
+ public:
+  Loader(const EngineSpec& spec, ops::Ops& ops, const Progress& progress) : spec_(spec), ops_(ops), progress_(progress) {
+    for (const TensorSource& t : spec.tensors) total_ += t.rows * t.cols * ops::stored_bytes(t.dtype);
+    weights_.layers.resize(spec.decoder.layers);
+    for (size_t i = 0; i < weights_.layers.size(); ++i) {
+      if (spec.decoder.layer_moe[i]) weights_.layers[i].experts.resize(spec.decoder.experts);
+    }
+  }
+
+  Weights load() {
+    progress_(0, total_);
+    for (const TensorSource& tensor : spec_.tensors) {
+      place(tensor);
+      done_ += tensor.rows * tensor.cols * ops::stored_bytes(tensor.dtype);
+      progress_(done_, total_);
+    }
+    files_.forget();
+    check();
+    return std::move(weights_);
+  }
+
+ private:
+  void place(const TensorSource& t) {
+    const DecoderSpec& d = spec_.decoder;
+    const size_t hidden = d.hidden, heads = spec_.split.query_heads.count;
+    const size_t q = heads * d.head_dim, kv = static_cast<size_t>(spec_.split.kv_heads.count) * d.head_dim;
+    if (t.role == Role::embed) {
+      expect(t, {static_cast<size_t>(d.vocab), hidden});
+      weights_.embed = std::make_unique<FileRows>(t, files_);
+      return;
+    }
+    if (t.role == Role::final_norm) {
+      weights_.final_norm = norm(t, hidden);
+      return;
+    }
+    if (t.role == Role::lm_head) {
+      matrix(t, weights_.lm_head, {static_cast<size_t>(spec_.split.vocab.count), hidden});
+      return;
+    }
+    if (t.layer < 0 || t.layer >= d.layers) throw Error("weights_mismatch", describe(t) + " is not part of the model.");
+    LayerWeights& layer = weights_.layers[t.layer];
+    switch (t.role) {
+      case Role::attn_norm: layer.attn_norm = norm(t, hidden); break;
+      case Role::attn_qkv: matrix(t, layer.qkv, {q + 2 * kv, hidden}); break;
+      case Role::attn_qkv_bias: layer.qkv_bias = vector(t, q + 2 * kv); break;
+      case Role::attn_q_norm: layer.q_norm = norm(t, d.head_dim); break;
+      case Role::attn_k_norm: layer.k_norm = norm(t, d.head_dim); break;
+      case Role::attn_o: matrix(t, layer.o, {hidden, q}); break;
+      case Role::attn_o_bias: layer.o_bias = vector(t, hidden); break;
+      case Role::attn_sinks: layer.sinks = vector(t, heads); break;
+      case Role::attn_post_norm: layer.attn_post_norm = norm(t, hidden); break;
+      case Role::ffn_norm: layer.ffn_norm = norm(t, hidden); break;
+      case Role::ffn_gate_up: matrix(t, layer.gate_up, {0, hidden}, ops::RowOrder::gated); break;
+      case Role::ffn_down: matrix(t, layer.down, {hidden, 0}); break;
+      case Role::ffn_post_norm: layer.ffn_post_norm = norm(t, hidden); break;
+      case Role::router: matrix(t, layer.router, {static_cast<size_t>(d.experts), hidden}, ops::RowOrder::plain, true); break;
+      case Role::expert_gate_up: matrix(t, expert(t).gate_up, {0, hidden}, ops::RowOrder::gated); break;
+      case Role::expert_down: matrix(t, expert(t).down, {hidden, 0}); break;
+      case Role::shared_gate_up: matrix(t, layer.shared_gate_up, {0, hidden}, ops::RowOrder::gated); break;
+      case Role::shared_down: matrix(t, layer.shared_down, {hidden, 0}); break;
+      case Role::shared_gate: matrix(t, layer.shared_gate, {1, hidden}, ops::RowOrder::plain, true); break;
+      default: throw Error("weights_mismatch", describe(t) + " has no place in a layer.");
+    }
+  }
+
+  ops::Expert& expert(const TensorSource& t) {
+    auto& experts = weights_.layers[t.layer].experts;
+    if (t.expert < 0 || static_cast<size_t>(t.expert) >= experts.size()) {
+      throw Error("weights_mismatch", describe(t) + " is beyond the " + std::to_string(experts.size()) + " experts.");
+    }
+    return experts[t.expert];
+  }
+
+  void expect(const TensorSource& t, Shape shape) const {
+    if ((shape.rows != 0 && t.rows != shape.rows) || (shape.cols != 0 && t.cols != shape.cols)) {
+      throw Error("weights_mismatch", describe(t) + " is [" + std::to_string(t.rows) + ", " + std::to_string(t.cols) +
+                                          "], but this rank's share is [" + std::to_string(shape.rows) + ", " +
+                                          std::to_string(shape.cols) + "] (0: any).");
+    }
+  }
+
+  // exact: never quantised (small, and it decides where tokens go).
+  void matrix(const TensorSource& t, std::unique_ptr<ops::Matrix>& out, Shape shape,
+              ops::RowOrder order = ops::RowOrder::plain, bool exact = false) {
+    if (t.rows == 0 || t.cols == 0) return;
+    expect(t, shape);
+    if (order == ops::RowOrder::gated && t.rows % 2 != 0) {
+      throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
+    }
+    const FileRows source(t, files_);
+    out = ops_.pack(source, packed_type(exact ? WeightType::stored : spec_.weights, t.dtype), order);
+    weights_.bytes += out->bytes;
+  }
+
+  // A vector comes as [n, 1] or [1, n].
+  float* vector(const TensorSource& t, size_t count) {
+    if (t.rows * t.cols != count) expect(t, {count, 1});
+    TensorSource line = t;
+    line.rows = 1;
+    line.cols = count;
+    const FileRows source(line, files_);
+    float* out = ops_.allocate(ops::padded_width(count));
+    std::vector<float> host(count);
+    ops::read_f32(source, 0, host.data());
+    ops_.from_host(host.data(), count, out);
+    return out;
+  }
+
+  float* norm(const TensorSource& t, size_t count) {
+    float* out = vector(t, count);
+    if (!spec_.decoder.norm_plus_one) return out;
+    std::vector<float> host(count);
+    ops_.to_host(out, count, host.data());
+    for (float& value : host) value += 1;
+    ops_.from_host(host.data(), count, out);
+    return out;
+  }
+
+  void need(bool present, const char* what, size_t layer) const {
+    if (!present) throw Error("weights_mismatch", std::string("The plan gives no ") + what + " for layer " + std::to_string(layer) + ".");
+  }
+
+  void check() const {
+    if (!weights_.embed || !weights_.final_norm || (!weights_.lm_head && spec_.split.vocab.count > 0)) {
+      throw Error("weights_mismatch", "The plan gives no embedding, final norm or lm_head.");
+    }
+    for (size_t i = 0; i < weights_.layers.size(); ++i) {
+      const LayerWeights& l = weights_.layers[i];
+      need(l.attn_norm && l.ffn_norm, "norms", i);
+      if (spec_.split.query_heads.count > 0) need(l.qkv && l.o, "attention", i);
+      if (spec_.decoder.qk_norm && spec_.split.query_heads.count > 0) need(l.q_norm && l.k_norm, "q and k norms", i);
+      need(!l.gate_up == !l.down, "whole FFN", i);
+      if (l.gate_up) need(l.gate_up->rows == 2 * l.down->cols, "FFN of one width", i);
+      if (l.shared_gate_up) need(l.shared_down && l.shared_gate && l.shared_gate_up->rows == 2 * l.shared_down->cols, "whole shared expert", i);
+      if (spec_.decoder.layer_moe[i]) need(l.router != nullptr, "router", i);
+      for (const ops::Expert& e : l.experts) {
+        need(!e.gate_up == !e.down && !e.gate_up == !l.experts[0].gate_up, "whole expert", i);
+        if (e.gate_up) need(e.gate_up->rows == 2 * e.down->cols, "expert of one width", i);
+      }
+    }
+  }
+
+  const EngineSpec& spec_;
+  ops::Ops& ops_;
+  const Progress& progress_;
+  Files files_;
+  Weights weights_;
+  uint64_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+Weights load_weights(const EngineSpec& spec, ops::Ops& ops, const Progress& progress) {
+  return Loader(spec, ops, progress).load();
+}
+
+}  // namespace lanyard::model

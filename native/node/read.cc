@@ -1,0 +1,190 @@
+#include "read.h"
+
+#include <cmath>
+
+namespace lanyard::node {
+namespace {
+
+[[noreturn]] void refuse(const Napi::Env& env, const std::string& name, const char* kind) {
+  throw Napi::TypeError::New(env, name + " is not " + kind + ".");
+}
+
+ops::DType dtype_of(const Napi::Object& object, const char* name) {
+  const std::string value = text(object, name);
+  if (value == "f32") return ops::DType::f32;
+  if (value == "f16") return ops::DType::f16;
+  if (value == "bf16") return ops::DType::bf16;
+  refuse(object.Env(), name, "f32, f16 or bf16");
+}
+
+std::vector<int> integers(const Napi::Object& object, const char* name) {
+  const auto values = numbers(object.Get(name), name);
+  return {values.begin(), values.end()};
+}
+
+std::vector<bool> booleans(const Napi::Object& object, const char* name) {
+  const Napi::Array values = list(object, name);
+  std::vector<bool> out;
+  for (uint32_t i = 0; i < values.Length(); ++i) out.push_back(values.Get(i).ToBoolean());
+  return out;
+}
+
+model::DecoderSpec read_decoder(const Napi::Object& o) {
+  model::DecoderSpec d;
+  d.family = text(o, "family");
+  d.hidden = integer(o, "hidden");
+  d.layers = integer(o, "layers");
+  d.query_heads = integer(o, "queryHeads");
+  d.kv_heads = integer(o, "kvHeads");
+  d.head_dim = integer(o, "headDim");
+  d.ffn = integer(o, "ffn");
+  d.vocab = integer(o, "vocab");
+  d.vocab_used = integer(o, "vocabUsed");
+  d.context = integer(o, "context");
+  d.norm_eps = static_cast<float>(number(o, "normEps"));
+  d.norm_plus_one = boolean(o, "normPlusOne");
+  const std::string activation = text(o, "activation");
+  if (activation != "silu" && activation != "gelu_tanh") refuse(o.Env(), "activation", "silu or gelu_tanh");
+  d.activation = activation == "silu" ? ops::Activation::silu : ops::Activation::gelu_tanh;
+  d.embed_scale = static_cast<float>(number(o, "embedScale"));
+  d.attention_scale = static_cast<float>(number(o, "attentionScale"));
+  d.attention_softcap = static_cast<float>(number(o, "attentionSoftcap"));
+  d.logit_softcap = static_cast<float>(number(o, "logitSoftcap"));
+  d.qk_norm = boolean(o, "qkNorm");
+  const Napi::Array ropes = list(o, "ropes");
+  for (uint32_t i = 0; i < ropes.Length(); ++i) {
+    const Napi::Object rope = ropes.Get(i).As<Napi::Object>();
+    const auto frequencies = numbers(rope.Get("invFreq"), "invFreq");
+    d.ropes.push_back({{frequencies.begin(), frequencies.end()}, integer(rope, "dim"),
+                       static_cast<float>(number(rope, "attentionFactor")), number(rope, "theta")});
+  }
+  d.layer_rope = integers(o, "layerRope");
+  d.layer_window = integers(o, "layerWindow");
+  d.logn_length = integer(o, "lognLength");
+  d.experts = integer(o, "experts");
+  d.experts_per_token = integer(o, "expertsPerToken");
+  d.experts_normalise = boolean(o, "expertsNormalise");
+  d.layer_moe = booleans(o, "layerMoe");
+  return d;
+}
+
+model::Range read_range(const Napi::Object& split, const char* name) {
+  const Napi::Object range = child(split, name);
+  return {integer(range, "start"), integer(range, "count")};
+}
+
+uint64_t unsigned_of(const Napi::Object& object, const char* name) {
+  const double value = number(object, name);
+  if (!(value >= 0 && value <= 9007199254740992.0)) refuse(object.Env(), name, "a size");
+  return static_cast<uint64_t>(value);
+}
+
+model::TensorSource read_tensor(const Napi::Object& o) {
+  model::TensorSource t;
+  const std::string role = text(o, "role");
+  size_t index = 0;
+  while (index < std::size(model::kRoleNames) && role != model::kRoleNames[index]) ++index;
+  if (index == std::size(model::kRoleNames)) refuse(o.Env(), role, "a tensor role this engine knows");
+  t.role = static_cast<model::Role>(index);
+  t.layer = integer(o, "layer");
+  t.expert = integer(o, "expert");
+  t.dtype = dtype_of(o, "dtype");
+  t.rows = unsigned_of(o, "rows");
+  t.cols = unsigned_of(o, "cols");
+  const Napi::Array extents = list(o, "extents");
+  for (uint32_t i = 0; i < extents.Length(); ++i) {
+    const Napi::Object e = extents.Get(i).As<Napi::Object>();
+    t.extents.push_back({text(e, "file"), unsigned_of(e, "offset"), unsigned_of(e, "rows"), unsigned_of(e, "rowBytes"),
+                         unsigned_of(e, "stride")});
+  }
+  return t;
+}
+
+model::WeightType read_weight_type(const Napi::Object& o) {
+  const std::string name = text(o, "weights");
+  if (name == "stored") return model::WeightType::stored;
+  if (name == "f32") return model::WeightType::f32;
+  if (name == "bf16") return model::WeightType::bf16;
+  if (name == "int8") return model::WeightType::i8;
+  if (name == "int4") return model::WeightType::i4;
+  refuse(o.Env(), "weights", "stored, f32, bf16, int8 or int4");
+}
+
+}  // namespace
+
+double number(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsNumber()) refuse(object.Env(), name, "a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int integer(const Napi::Object& object, const char* name) {
+  const double value = number(object, name);
+  if (!(value >= -2147483648.0 && value <= 2147483647.0) || value != std::trunc(value)) refuse(object.Env(), name, "a 32-bit integer");
+  return static_cast<int>(value);
+}
+
+bool boolean(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsBoolean()) refuse(object.Env(), name, "a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::string text(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsString()) refuse(object.Env(), name, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Napi::Object child(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsObject()) refuse(object.Env(), name, "an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Array list(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsArray()) refuse(object.Env(), name, "an array");
+  return value.As<Napi::Array>();
+}
+
+std::vector<double> numbers(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) refuse(value.Env(), name, "an array of numbers");
+  std::vector<double> out;
+  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array) {
+    const auto typed = value.As<Napi::Int32Array>();
+    return {typed.Data(), typed.Data() + typed.ElementLength()};
+  }
+  const Napi::Object array = value.As<Napi::Object>();
+  const auto length = static_cast<uint32_t>(number(array, "length"));
+  out.reserve(length);
+  for (uint32_t i = 0; i < length; ++i) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsNumber()) refuse(value.Env(), name, "an array of numbers");
+    out.push_back(item.As<Napi::Number>().DoubleValue());
+  }
+  return out;
+}
+
+model::EngineSpec read_spec(const Napi::Object& o) {
+  model::EngineSpec spec;
+  spec.decoder = read_decoder(child(o, "decoder"));
+  const Napi::Object split = child(o, "split");
+  spec.split = {read_range(split, "queryHeads"), read_range(split, "kvHeads"), read_range(split, "ffn"),
+                read_range(split, "vocab")};
+  const Napi::Array tensors = list(o, "tensors");
+  for (uint32_t i = 0; i < tensors.Length(); ++i) spec.tensors.push_back(read_tensor(tensors.Get(i).As<Napi::Object>()));
+  spec.weights = read_weight_type(o);
+  const Napi::Object kv = child(o, "kv");
+  spec.kv = {0, integer(kv, "blocks"), integer(kv, "blockSize"), dtype_of(kv, "dtype")};
+  if (spec.kv.dtype == ops::DType::f16) refuse(o.Env(), "kv.dtype", "f32 or bf16");
+  spec.max_step_tokens = integer(o, "maxStepTokens");
+  spec.max_sequences = integer(o, "maxSequences");
+  const Napi::Object device = child(o, "device");
+  spec.cuda = text(device, "kind") == "cuda";
+  spec.device = integer(device, "index");
+  spec.threads = integer(device, "threads");
+  return spec;
+}
+
+}  // namespace lanyard::node

@@ -1,0 +1,51 @@
+#include "adjust.h"
+
+#include <algorithm>
+
+namespace lanyard::ops {
+
+void adjust_logits(const Adjust& adjust, float* logits, size_t width, int first_id, std::vector<Candidate>& undo) {
+  undo.clear();
+  const auto inside = [&](int32_t id) { return id >= first_id && static_cast<size_t>(id - first_id) < width; };
+  for (int i = 0; i < adjust.biases; ++i) {
+    if (inside(adjust.bias_ids[i])) undo.push_back({adjust.bias_ids[i], 0, logits[adjust.bias_ids[i] - first_id]});
+  }
+  const bool penalties = adjust.repetition != 1 || adjust.presence != 0 || adjust.frequency != 0;
+  if (penalties) {
+    for (int i = 0; i < adjust.history_count; ++i) {
+      const int32_t id = adjust.history[i];
+      if (inside(id)) undo.push_back({id, 0, logits[id - first_id]});
+    }
+  }
+  std::sort(undo.begin(), undo.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  undo.erase(std::unique(undo.begin(), undo.end(), [](const Candidate& a, const Candidate& b) { return a.id == b.id; }),
+             undo.end());
+
+  for (int i = 0; i < adjust.biases; ++i) {
+    if (inside(adjust.bias_ids[i])) logits[adjust.bias_ids[i] - first_id] += adjust.bias[i];
+  }
+  if (penalties && adjust.history_count > 0) {
+    // Occurrences are counted in the `logit` field, which is rewritten below: output tokens, and 0.5 for "in the prompt".
+    const auto entry = [&](int32_t id) {
+      return std::lower_bound(undo.begin(), undo.end(), id, [](const Candidate& c, int32_t want) { return c.id < want; });
+    };
+    for (int i = 0; i < adjust.history_count; ++i) {
+      if (!inside(adjust.history[i])) continue;
+      float& count = entry(adjust.history[i])->logit;
+      if (i >= adjust.prompt_length) count += 1;
+      else if (count == 0) count = 0.5f;
+    }
+    for (Candidate& c : undo) {
+      if (c.logit == 0) continue;
+      float& logit = logits[c.id - first_id];
+      logit = logit > 0 ? logit / adjust.repetition : logit * adjust.repetition;
+      if (c.logit < 1) continue;
+      const float count = static_cast<float>(static_cast<int>(c.logit));
+      logit -= adjust.frequency * count;
+      logit -= adjust.presence;
+    }
+  }
+  for (Candidate& c : undo) c.logit = logits[c.id - first_id];
+}
+
+}  // namespace lanyard::ops

@@ -1,0 +1,19 @@
+// Changes to a row of logits before sampling, on the host.
+#pragma once
+
+#include <vector>
+
+#include "ops.h"
+
+namespace lanyard::ops {
+
+// logit_bias, then repetition, frequency and presence penalties, in vLLM's order, on logits[0 ... width) of the ids from
+// first_id on. Each changed logit's old value goes to `undo` once (id, new, raw).
+void adjust_logits(const Adjust& adjust, float* logits, size_t width, int first_id, std::vector<Candidate>& undo);
+
+// Larger logit first, then lower id.
+inline bool before(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
+
+}  // namespace lanyard::ops

@@ -1,0 +1,194 @@
+#include "cpu_ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "../../comm/communicator.h"
+
+namespace lanyard::ops::cpu {
+namespace {
+
+// Up to this many tokens every thread normalises its own copy: cheaper than a phase.
+constexpr int kOwnTokens = 4;
+// Element-wise work on fewer values than this is not worth waking the other threads.
+constexpr size_t kSerialValues = 16384;
+
+const PackedMatrix& packed(const Matrix* matrix) { return static_cast<const PackedMatrix&>(*matrix); }
+
+}  // namespace
+
+CpuOps::CpuOps(int threads, const Kernels& kernels) : kernels_(kernels), pool_(threads) {
+  undo_.resize(pool_.threads());
+  select_.resize(pool_.threads());
+}
+
+float* CpuOps::allocate(size_t count) {
+  Memory memory(count * sizeof(float));
+  allocated_ += memory.bytes();
+  memory_.push_back(std::move(memory));
+  return memory_.back().as<float>();
+}
+
+std::unique_ptr<Matrix> CpuOps::pack(const RowSource& source, DType as, RowOrder order) {
+  return pack_matrix(source, as, order, pool_);
+}
+
+void CpuOps::zero(float* data, size_t count) { std::memset(data, 0, count * sizeof(float)); }
+
+void CpuOps::to_host(const float* from, size_t count, float* host) { std::copy_n(from, count, host); }
+
+void CpuOps::from_host(const float* host, size_t count, float* to) { std::copy_n(host, count, to); }
+
+void CpuOps::embed(const RowSource& table, float scale, Rows out) {
+  const bool serial = static_cast<size_t>(batch_.tokens) * table.cols < kSerialValues;
+  auto tokens = [&](int first, int last) {
+    for (int t = first; t < last; ++t) {
+      read_f32(table, static_cast<size_t>(batch_.ids[t]), out.row(t));
+      if (scale != 1) kernels_.scale(out.row(t), scale, static_cast<int>(table.cols));
+    }
+  };
+  if (serial) return tokens(0, batch_.tokens);
+  pool_.run([&](int thread) {
+    const Share share = share_of(batch_.tokens, thread, pool_.threads());
+    tokens(share.first, share.last);
+  });
+}
+
+void CpuOps::norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) {
+  auto rows = [&](int first, int last) {
+    for (int t = first; t < last; ++t) {
+      kernels_.rms_norm(in.row(t), norm.weight, static_cast<int>(width), norm.eps, out.row(t));
+    }
+  };
+  if (tokens * width < kSerialValues) return rows(0, tokens);
+  pool_.run([&](int thread) {
+    const Share share = share_of(tokens, thread, pool_.threads());
+    rows(share.first, share.last);
+  });
+}
+
+void CpuOps::matmul(const PackedMatrix& m, int first, int last, Rows in, int tokens, Rows out) const {
+  if (last > first) kernels_.matmul[static_cast<int>(m.dtype)](m.product(first, last, in, tokens, out));
+}
+
+void CpuOps::normalise_shared(const LinearArgs& args) {
+  if (args.norm.weight && args.tokens > kOwnTokens) norm(args.in, args.norm, shared_, args.tokens, args.weight->cols);
+}
+
+Rows CpuOps::normalised(const LinearArgs& args, int thread) {
+  if (!args.norm.weight) return args.in;
+  if (args.tokens > kOwnTokens) return shared_;
+  const Rows own = own_[thread];
+  for (int t = 0; t < args.tokens; ++t) {
+    kernels_.rms_norm(args.in.row(t), args.norm.weight, static_cast<int>(args.weight->cols), args.norm.eps, own.row(t));
+  }
+  return own;
+}
+
+void CpuOps::linear(const LinearArgs& args) {
+  const PackedMatrix& m = packed(args.weight);
+  normalise_shared(args);
+  pool_.run([&](int thread) {
+    const Share share = panel_share(m, thread, pool_.threads());
+    if (share.first == share.last) return;
+    matmul(m, share.first, share.last, normalised(args, thread), args.tokens, args.out);
+    if (!args.bias) return;
+    const int first = share.first * kPanelRows;
+    const int count = std::min(share.last * kPanelRows, static_cast<int>(m.rows)) - first;
+    for (int t = 0; t < args.tokens; ++t) kernels_.add(args.out.row(t) + first, args.bias + first, count);
+  });
+}
+
+void CpuOps::gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens) const {
+  const int blocks = (panels.last - panels.first) / 2;
+  for (int t = 0; t < tokens; ++t) {
+    const float* in = gate_up.row(t) + panels.first * kPanelRows;
+    float* to = out.row(t) + panels.first / 2 * kPanelRows;
+    activation == Activation::silu ? kernels_.gated_silu(in, blocks, to) : kernels_.gated_gelu(in, blocks, to);
+  }
+}
+
+void CpuOps::gated_linear(const GatedArgs& args) {
+  const PackedMatrix& m = packed(args.gate_up);
+  const LinearArgs linear{args.in, args.norm, args.gate_up, nullptr, gate_up_, args.tokens};
+  normalise_shared(linear);
+  pool_.run([&](int thread) {
+    const Share share = panel_share(m, thread, pool_.threads());
+    if (share.first == share.last) return;
+    matmul(m, share.first, share.last, normalised(linear, thread), args.tokens, gate_up_);
+    gate(share, gate_up_, args.activation, args.out, args.tokens);
+  });
+}
+
+void CpuOps::add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) {
+  for (int t = 0; t < tokens; ++t) {
+    const float factor = 1.0f / (1.0f + std::exp(-gate.row(t)[0]));
+    kernels_.scale(in.row(t), factor, static_cast<int>(width));
+    kernels_.add(out.row(t), in.row(t), static_cast<int>(width));
+  }
+}
+
+void CpuOps::all_reduce(comm::Communicator& comm, float* data, size_t count) {
+  if (comm.size() > 1) comm.all_reduce_sum(data, count);
+}
+
+void CpuOps::add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) {
+  const int n = static_cast<int>(width);
+  auto rows = [&](int first, int last) {
+    for (int t = first; t < last; ++t) {
+      if (norm.weight) kernels_.rms_norm(partial.row(t), norm.weight, n, norm.eps, partial.row(t));
+      kernels_.add(x.row(t), partial.row(t), n);
+    }
+  };
+  if (tokens * width < kSerialValues) return rows(0, tokens);
+  pool_.run([&](int thread) {
+    const Share share = share_of(tokens, thread, pool_.threads());
+    rows(share.first, share.last);
+  });
+}
+
+void CpuOps::gather_rows(Rows in, const int32_t* rows, int count, Rows out, size_t width) {
+  for (int i = 0; i < count; ++i) std::memcpy(out.row(i), in.row(rows[i]), width * sizeof(float));
+}
+
+void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) {
+  limits_ = limits;
+  heads_ = heads;
+  ropes_ = ropes;
+  const size_t stride = padded_width(limits.width);
+  auto rows = [&](size_t count, size_t width) {
+    const size_t padded = padded_width(width);
+    return Rows{allocate(count * padded), padded};
+  };
+  shared_ = rows(limits.tokens, stride);
+  for (int i = 0; i < pool_.threads(); ++i) own_.push_back(rows(kOwnTokens, stride));
+  gate_up_ = rows(limits.tokens, 2 * stride);
+  for (const RopeTable& rope : ropes_) {
+    rope_first_.push_back(rope_width_);
+    rope_width_ += rope.dim;
+  }
+  rotations_ = allocate(limits.tokens * std::max<size_t>(rope_width_, 1));
+  prepare_attention();
+  if (limits.moe_slots > 0) {
+    expert_in_ = rows(limits.moe_slots, limits.width);
+    expert_gate_up_ = rows(limits.moe_slots, 2 * padded_width(limits.moe_width));
+    expert_mid_ = rows(limits.moe_slots, limits.moe_width);
+    expert_out_ = rows(limits.moe_slots, limits.width);
+  }
+}
+
+}  // namespace lanyard::ops::cpu
+
+namespace lanyard::ops {
+
+std::unique_ptr<Ops> make_cpu_ops(int threads, const char* kernels) {
+  const cpu::Kernels* tables[3];
+  const int count = cpu::available_kernels(tables);
+  for (int i = 0; kernels && i < count; ++i) {
+    if (std::strcmp(tables[i]->name, kernels) == 0) return std::make_unique<cpu::CpuOps>(threads, *tables[i]);
+  }
+  return std::make_unique<cpu::CpuOps>(threads, cpu::best_kernels());
+}
+
+}  // namespace lanyard::ops

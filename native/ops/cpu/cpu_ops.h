@@ -1,0 +1,140 @@
+// The CPU's implementation of ops.h. Work is cut by rows of weights, fixed per thread; one run of the pool per phase.
+#pragma once
+
+#include "../ops.h"
+#include "kernels.h"
+#include "matrix.h"
+#include "memory.h"
+#include "pool.h"
+
+namespace lanyard::ops::cpu {
+
+// Keys: [layer][block][kv head][panels of 16 positions], values: [layer][block][kv head][position][dim padded to 16].
+struct CpuKvCache final : KvCache {
+  KvShape shape;
+  int kv_heads = 0;
+  int key_cols = 0;    // head dim, padded to the dtype's column step
+  int value_dim = 0;   // head dim, padded to 16
+  size_t key_bytes = 0, value_bytes = 0;  // of one block of one head
+  Memory keys, values;
+
+  size_t index(int layer, int block, int head) const {
+    return (static_cast<size_t>(layer) * shape.blocks + block) * kv_heads + head;
+  }
+  uint8_t* key_block(int layer, int block, int head) const { return keys.data() + index(layer, block, head) * key_bytes; }
+  uint8_t* value_block(int layer, int block, int head) const {
+    return values.data() + index(layer, block, head) * value_bytes;
+  }
+};
+
+// A piece of attention that one thread does: some tokens of a sequence, the query heads of one KV head, and a range of
+// splits of the keys.
+struct AttentionItem {
+  int sequence, kv_head;
+  int token, tokens;      // of the batch
+  int split, splits;      // first and number
+  int partial;            // first row of the partial results, -1: this item covers all splits and writes the output
+};
+
+// Rows of partial results that a later phase merges: the tokens of one item's heads over several splits.
+struct AttentionMerge {
+  int token, head;        // output row and query head
+  int partial;            // row of the first split; the next split's is `stride` rows on
+  int stride, splits;
+};
+
+struct AttentionSchedule {
+  int window = -1;
+  std::vector<AttentionItem> items;
+  std::vector<AttentionMerge> merges;
+};
+
+class CpuOps final : public Ops {
+ public:
+  CpuOps(int threads, const Kernels& kernels);
+
+  const char* name() const override { return kernels_.name; }
+  float* allocate(size_t count) override;
+  size_t allocated() const override { return allocated_; }
+  std::unique_ptr<Matrix> pack(const RowSource& source, DType as, RowOrder order) override;
+  std::unique_ptr<KvCache> make_cache(const KvShape& shape, const Heads& heads) override;
+  void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) override;
+
+  void begin(const Batch& batch, KvCache& cache) override;
+  void embed(const RowSource& table, float scale, Rows out) override;
+  void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) override;
+  void linear(const LinearArgs& args) override;
+  void gated_linear(const GatedArgs& args) override;
+  void rope_store(const RopeStoreArgs& args) override;
+  void attention(const AttentionArgs& args) override;
+  void experts(const ExpertsArgs& args) override;
+  void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) override;
+  void all_reduce(comm::Communicator& comm, float* data, size_t count) override;
+  void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) override;
+  void gather_rows(Rows in, const int32_t* rows, int count, Rows out, size_t width) override;
+  void finish_logits(Rows logits, int rows, size_t width, size_t used, float softcap) override;
+  void summarise(Rows logits, int rows, size_t width, int first_id, const SummaryRequest* requests, Summary* summaries,
+                 Candidate* candidates, size_t candidate_stride, Candidate* tops, size_t top_stride) override;
+  void to_host(const float* from, size_t count, float* host) override;
+  void from_host(const float* host, size_t count, float* to) override;
+  void zero(float* data, size_t count) override;
+
+ private:
+  void matmul(const PackedMatrix& m, int first, int last, Rows in, int tokens, Rows out) const;
+  // The normalised input: `in` itself without a norm, else this thread's own copy (few tokens) or a shared one that an
+  // extra phase has filled.
+  Rows normalised(const LinearArgs& args, int thread);
+  void normalise_shared(const LinearArgs& args);
+  void gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens) const;
+
+  // cos and sin of a token's rotation: [dim / 2] each
+  float* rotation(int table, int token) const;
+  void rotate_tokens(int first, int last);
+
+  void prepare_attention();
+  const AttentionSchedule& schedule(int window);
+  void build_schedule(AttentionSchedule& schedule);
+  void attend(const AttentionArgs& args, const AttentionItem& item, int thread);
+  void attend_split(const AttentionArgs& args, const AttentionItem& item, int split, const float* q, int rows,
+                    float* scores, float* sums, float* maxima, float* totals);
+  void merge(const AttentionArgs& args, const AttentionMerge& item);
+
+  void choose_experts(const ExpertsArgs& args);
+
+  const Kernels& kernels_;
+  Pool pool_;
+  std::vector<Memory> memory_;
+  size_t allocated_ = 0;
+
+  Limits limits_;
+  Heads heads_;
+  std::vector<RopeTable> ropes_;
+  std::vector<size_t> rope_first_;  // offset of a table's rotations within a token's
+  size_t rope_width_ = 0;
+  float* rotations_ = nullptr;  // [tokens][rope_width_]
+
+  Rows shared_;               // [limits.tokens, limits.width]
+  std::vector<Rows> own_;     // per thread: [kOwnTokens, limits.width]
+  Rows gate_up_;              // [limits.tokens, 2 * widest gated output]
+  std::vector<float*> attention_scratch_;  // per thread
+  std::vector<int> group_first_;           // [kv + 1] first query head of a KV head
+  int tile_rows_ = 0;                      // most rows (tokens * heads) of an attention item
+  std::vector<std::vector<Candidate>> undo_;   // per thread: logits changed by an adjustment
+  std::vector<std::vector<Candidate>> select_;  // per thread: candidates while selecting
+  Rows partial_;              // [kPartialRows, dim + maximum and total]
+
+  Batch batch_;
+  CpuKvCache* cache_ = nullptr;
+  std::vector<AttentionSchedule> schedules_;
+  size_t schedules_used_ = 0;
+
+  struct Slot {
+    int expert, token;
+    float weight;
+  };
+  std::vector<Slot> slots_;            // [tokens * per_token], sorted by expert
+  std::vector<int> expert_first_;      // [experts + 1]
+  Rows expert_in_, expert_gate_up_, expert_mid_, expert_out_;
+};
+
+}  // namespace lanyard::ops::cpu

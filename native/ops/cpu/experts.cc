@@ -1,0 +1,77 @@
+// Mixture of experts: every token goes through its best experts. Tokens are sorted by expert, so that each expert's
+// weights are read once per step; three phases for all experts together.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "cpu_ops.h"
+
+namespace lanyard::ops::cpu {
+
+// Fills slots_ and expert_first_: softmax over all scores, the best per token, ties to the lowest expert.
+void CpuOps::choose_experts(const ExpertsArgs& args) {
+  const int experts = static_cast<int>(args.experts->size());
+  slots_.clear();
+  for (int t = 0; t < args.tokens; ++t) {
+    float* scores = args.scores.row(t);
+    const float total = kernels_.exp_sum(scores, experts, kernels_.maximum(scores, experts));
+    const size_t first = slots_.size();
+    float chosen = 0;
+    for (int n = 0; n < args.per_token; ++n) {
+      const int best = static_cast<int>(std::max_element(scores, scores + experts) - scores);
+      slots_.push_back({best, t, scores[best]});
+      chosen += scores[best];
+      scores[best] = -1;
+    }
+    const float factor = 1.0f / (args.normalise ? chosen : total);
+    for (size_t i = first; i < slots_.size(); ++i) slots_[i].weight *= factor;
+  }
+  std::sort(slots_.begin(), slots_.end(),
+            [](const Slot& a, const Slot& b) { return a.expert != b.expert ? a.expert < b.expert : a.token < b.token; });
+  expert_first_.assign(experts + 1, 0);
+  for (const Slot& slot : slots_) ++expert_first_[slot.expert + 1];
+  for (int e = 0; e < experts; ++e) expert_first_[e + 1] += expert_first_[e];
+}
+
+void CpuOps::experts(const ExpertsArgs& args) {
+  choose_experts(args);
+  const int slots = static_cast<int>(slots_.size()), threads = pool_.threads();
+  const auto& experts = *args.experts;
+  const size_t hidden = static_cast<const PackedMatrix&>(*experts[0].down).rows;
+  auto part = [](Rows rows, int first) { return Rows{rows.row(first), rows.stride}; };
+  auto each_expert = [&](auto&& f) {
+    for (size_t e = 0; e < experts.size(); ++e) {
+      const int first = expert_first_[e], count = expert_first_[e + 1] - first;
+      if (count > 0) f(experts[e], first, count);
+    }
+  };
+  for (int s = 0; s < slots; ++s) std::memcpy(expert_in_.row(s), args.in.row(slots_[s].token), hidden * sizeof(float));
+
+  pool_.run([&](int thread) {
+    each_expert([&](const Expert& expert, int first, int count) {
+      const auto& m = static_cast<const PackedMatrix&>(*expert.gate_up);
+      const Share share = panel_share(m, thread, threads);
+      if (share.first == share.last) return;
+      matmul(m, share.first, share.last, part(expert_in_, first), count, part(expert_gate_up_, first));
+      gate(share, part(expert_gate_up_, first), args.activation, part(expert_mid_, first), count);
+    });
+  });
+  pool_.run([&](int thread) {
+    each_expert([&](const Expert& expert, int first, int count) {
+      const auto& m = static_cast<const PackedMatrix&>(*expert.down);
+      const Share share = panel_share(m, thread, threads);
+      matmul(m, share.first, share.last, part(expert_mid_, first), count, part(expert_out_, first));
+    });
+    // The same columns of the weighted sum, experts in ascending order.
+    const Share share = share_of(static_cast<int64_t>(hidden + 15) / 16, thread, threads);
+    const int from = share.first * 16, to = std::min(share.last * 16, static_cast<int>(hidden));
+    for (int t = 0; t < args.tokens && from < to; ++t) std::fill(args.out.row(t) + from, args.out.row(t) + to, 0.0f);
+    for (int s = 0; s < slots; ++s) {
+      float* out = args.out.row(slots_[s].token);
+      const float* in = expert_out_.row(s);
+      for (int i = from; i < to; ++i) out[i] += slots_[s].weight * in[i];
+    }
+  });
+}
+
+}  // namespace lanyard::ops::cpu

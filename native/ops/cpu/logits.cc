@@ -1,0 +1,112 @@
+// From logits to what sampling needs of them.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "../adjust.h"
+#include "../noise.h"
+#include "cpu_ops.h"
+
+namespace lanyard::ops::cpu {
+namespace {
+
+constexpr float kNothing = -std::numeric_limits<float>::infinity();
+
+// The `wanted` largest of row[0 ... width), sorted. One pass with a rising threshold; the buffer is cut back whenever it
+// holds twice as many as wanted.
+void select_largest(const float* row, size_t width, int first_id, size_t wanted, std::vector<Candidate>& out) {
+  out.clear();
+  if (wanted == 0) return;
+  float threshold = kNothing;
+  for (size_t i = 0; i < width; ++i) {
+    if (!(row[i] > threshold)) continue;
+    out.push_back({first_id + static_cast<int32_t>(i), row[i], row[i]});
+    if (out.size() < 2 * wanted) continue;
+    std::nth_element(out.begin(), out.begin() + (wanted - 1), out.end(), before);
+    out.resize(wanted);
+    threshold = out[wanted - 1].logit;
+  }
+  std::sort(out.begin(), out.end(), before);
+  if (out.size() > wanted) out.resize(wanted);
+}
+
+}  // namespace
+
+void CpuOps::finish_logits(Rows logits, int rows, size_t width, size_t used, float softcap) {
+  pool_.run([&](int thread) {
+    const Share share = share_of(static_cast<int64_t>(width + 15) / 16, thread, pool_.threads());
+    const size_t from = share.first * 16, to = std::min<size_t>(share.last * 16, width);
+    for (int r = 0; r < rows && from < to; ++r) {
+      float* row = logits.row(r);
+      if (softcap > 0) kernels_.softcap(row + from, static_cast<int>(to - from), softcap);
+      if (to > used) std::fill(row + std::max(from, used), row + to, kNothing);
+    }
+  });
+}
+
+void CpuOps::summarise(Rows logits, int rows, size_t width, int first_id, const SummaryRequest* requests,
+                       Summary* summaries, Candidate* candidates, size_t candidate_stride, Candidate* tops,
+                       size_t top_stride) {
+  const int n = static_cast<int>(width);
+  auto one = [&](int r, int thread) {
+    float* row = logits.row(r);
+    const SummaryRequest& request = requests[r];
+    Summary& summary = summaries[r];
+    summary = {};
+    summary.raw_max = summary.scaled_max = kNothing;
+    summary.perturbed = kNothing;
+    if (n == 0) return;
+    std::vector<Candidate>& undo = undo_[thread];
+    std::vector<Candidate>& chosen = select_[thread];
+
+    summary.raw_max = kernels_.maximum(row, n);
+    if (summary.raw_max > kNothing) summary.raw_sum = kernels_.exp_total(row, n, summary.raw_max, 1);
+    select_largest(row, width, first_id, request.top, chosen);
+    std::copy(chosen.begin(), chosen.end(), tops + r * top_stride);
+    summary.top = static_cast<int32_t>(chosen.size());
+
+    undo.clear();
+    if (request.adjust.any()) adjust_logits(request.adjust, row, width, first_id, undo);
+    const float maximum = undo.empty() ? summary.raw_max : kernels_.maximum(row, n);
+    summary.scaled_max = maximum;
+    chosen.clear();
+    if (!(maximum > kNothing)) {
+      // nothing in this slice may be sampled
+    } else if (request.perturb) {
+      // Rows whose logit plus the largest possible noise cannot win are not even drawn for.
+      const uint64_t key = draw_key(request.seed, request.drawn);
+      const double factor = request.inverse_temperature;
+      double best = -std::numeric_limits<double>::infinity();
+      size_t winner = 0;
+      for (size_t i = static_cast<size_t>(std::find(row, row + width, maximum) - row), turn = 0; turn < width; ++turn) {
+        const size_t at = turn + i < width ? turn + i : turn + i - width;
+        const double scaled = row[at] * factor;
+        if (scaled + kLargestNoise < best) continue;
+        const double perturbed = scaled + gumbel(key, first_id + static_cast<int32_t>(at));
+        if (perturbed > best || (perturbed == best && at < winner)) {
+          best = perturbed;
+          winner = at;
+        }
+      }
+      summary.perturbed = best;
+      chosen.push_back({first_id + static_cast<int32_t>(winner), row[winner], row[winner]});
+    } else if (request.candidates == 1) {
+      const size_t at = static_cast<size_t>(std::find(row, row + width, maximum) - row);
+      chosen.push_back({first_id + static_cast<int32_t>(at), maximum, maximum});
+    } else {
+      summary.scaled_sum = kernels_.exp_total(row, n, maximum, request.inverse_temperature);
+      select_largest(row, width, first_id, request.candidates, chosen);
+      summary.truncated = width > chosen.size() && chosen.size() == static_cast<size_t>(request.candidates);
+    }
+    for (const Candidate& changed : undo) row[changed.id - first_id] = changed.raw;
+    for (Candidate& c : chosen) c.raw = row[c.id - first_id];
+    std::copy(chosen.begin(), chosen.end(), candidates + r * candidate_stride);
+    summary.candidates = static_cast<int32_t>(chosen.size());
+  };
+  if (rows == 1) return one(0, 0);
+  pool_.run([&](int thread) {
+    for (int r = thread; r < rows; r += pool_.threads()) one(r, thread);
+  });
+}
+
+}  // namespace lanyard::ops::cpu

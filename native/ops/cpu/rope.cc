@@ -1,0 +1,128 @@
+// Rotations of the step's positions, and the op between the QKV product and attention: norms of q and k, rotation,
+// logn, and k and v into the cache.
+#include <algorithm>
+#include <cmath>
+
+#include "../../error.h"
+#include "cpu_ops.h"
+
+namespace lanyard::ops::cpu {
+
+std::unique_ptr<KvCache> CpuOps::make_cache(const KvShape& shape, const Heads& heads) {
+  const int size = shape.block_size;
+  if (size != 16 && size != 32 && size != 64 && size != 128) {
+    throw Error("bad_request", "A KV block holds 16, 32, 64 or 128 positions, not " + std::to_string(size) + ".");
+  }
+  auto cache = std::make_unique<CpuKvCache>();
+  cache->shape = shape;
+  cache->kv_heads = heads.kv;
+  const int step = column_step(shape.dtype);
+  cache->key_cols = (heads.dim + step - 1) / step * step;
+  cache->value_dim = (heads.dim + 15) / 16 * 16;
+  cache->key_bytes = panel_bytes(shape.dtype, cache->key_cols) * (size / kPanelRows);
+  cache->value_bytes = stored_bytes(shape.dtype) * size * cache->value_dim;
+  const size_t count = static_cast<size_t>(shape.layers) * shape.blocks * heads.kv;
+  cache->keys = Memory(count * cache->key_bytes);
+  cache->values = Memory(count * cache->value_bytes);
+  cache->bytes = cache->keys.bytes() + cache->values.bytes();
+  return cache;
+}
+
+void CpuOps::begin(const Batch& batch, KvCache& cache) {
+  batch_ = batch;
+  cache_ = &static_cast<CpuKvCache&>(cache);
+  schedules_used_ = 0;
+  if (batch.tokens * rope_width_ < 4096) {
+    rotate_tokens(0, batch.tokens);
+    return;
+  }
+  pool_.run([&](int thread) {
+    const Share share = share_of(batch_.tokens, thread, pool_.threads());
+    rotate_tokens(share.first, share.last);
+  });
+}
+
+float* CpuOps::rotation(int table, int token) const { return rotations_ + token * rope_width_ + rope_first_[table]; }
+
+void CpuOps::rotate_tokens(int first, int last) {
+  for (size_t r = 0; r < ropes_.size(); ++r) {
+    const RopeTable& rope = ropes_[r];
+    const int half = rope.dim / 2;
+    for (int t = first; t < last; ++t) {
+      const auto position = static_cast<float>(batch_.positions[t]);
+      const float alpha = batch_.rope_alpha[batch_.sequence[t]];
+      const auto base = static_cast<float>(rope.theta * std::pow(static_cast<double>(alpha), rope.dim / (rope.dim - 2.0)));
+      float* cosine = rotation(static_cast<int>(r), t);
+      float* sine = cosine + half;
+      for (int i = 0; i < half; ++i) {
+        // The angle is rounded to f32 first, as the reference implementations have it.
+        const float inv_freq =
+            alpha == 1 ? rope.inv_freq[i] : 1.0f / std::pow(base, static_cast<float>(2 * i) / static_cast<float>(rope.dim));
+        const float angle = position * inv_freq;
+        cosine[i] = std::cos(angle) * rope.attention_factor;
+        sine[i] = std::sin(angle) * rope.attention_factor;
+      }
+    }
+  }
+}
+
+void CpuOps::rope_store(const RopeStoreArgs& args) {
+  const int dim = heads_.dim, heads = heads_.query + 2 * heads_.kv;
+  const RopeTable& rope = ropes_[args.rope];
+  const int half = rope.dim / 2;
+  CpuKvCache& cache = *cache_;
+  const int size = cache.shape.block_size;
+  const bool wide = cache.shape.dtype == DType::f32;
+
+  auto one = [&](int token, int head) {
+    float* x = args.qkv.row(token) + head * dim;
+    const bool is_query = head < heads_.query, is_key = !is_query && head < heads_.query + heads_.kv;
+    const int position = batch_.positions[token];
+    if (is_query || is_key) {
+      const Norm& norm = is_query ? args.q_norm : args.k_norm;
+      if (norm.weight) kernels_.rms_norm(x, norm.weight, dim, norm.eps, x);
+      const float *cosine = rotation(args.rope, token), *sine = cosine + half;
+      for (int i = 0; i < half; ++i) {
+        const float a = x[i], b = x[i + half];
+        x[i] = a * cosine[i] - b * sine[i];
+        x[i + half] = b * cosine[i] + a * sine[i];
+      }
+    }
+    if (is_query) {
+      if (args.logn_length > 0 && position + 1 > args.logn_length) {
+        kernels_.scale(x, static_cast<float>(std::log(position + 1.0) / std::log(args.logn_length)), dim);
+      }
+      return;
+    }
+    const int kv_head = head - heads_.query - (is_key ? 0 : heads_.kv);
+    const int block = batch_.blocks[batch_.block_first[batch_.sequence[token]] + position / size];
+    const int offset = position % size;
+    if (is_key) {
+      uint8_t* panel = cache.key_block(args.layer, block, kv_head) +
+                       panel_bytes(cache.shape.dtype, cache.key_cols) * (offset / kPanelRows);
+      const int lane = offset % kPanelRows;
+      if (wide) {
+        auto* out = reinterpret_cast<float*>(panel);
+        for (int d = 0; d < dim; ++d) out[d * kPanelRows + lane] = x[d];
+      } else {
+        auto* out = reinterpret_cast<uint16_t*>(panel);
+        for (int d = 0; d < dim; ++d) out[d / 2 * 2 * kPanelRows + lane * 2 + d % 2] = float_to_bf16(x[d]);
+      }
+      return;
+    }
+    uint8_t* values = cache.value_block(args.layer, block, kv_head);
+    if (wide) {
+      std::copy_n(x, dim, reinterpret_cast<float*>(values) + offset * cache.value_dim);
+    } else {
+      auto* out = reinterpret_cast<uint16_t*>(values) + offset * cache.value_dim;
+      for (int d = 0; d < dim; ++d) out[d] = float_to_bf16(x[d]);
+    }
+  };
+
+  pool_.run([&](int thread) {
+    const Share share = share_of(static_cast<int64_t>(batch_.tokens) * heads, thread, pool_.threads());
+    for (int i = share.first; i < share.last; ++i) one(i / heads, i % heads);
+  });
+}
+
+}  // namespace lanyard::ops::cpu

@@ -1,0 +1,254 @@
+// The operations a device must provide: the seam between the decoder, written once, and CPU or CUDA. Each op is one
+// fused step of the forward pass. Pointers are device memory obtained from allocate() unless marked host.
+//
+// Activations are f32 rows: `Rows.data[row * stride + i]`, stride = padded_width(values), zeros beyond the values.
+// T = tokens of the step, S = its sequences.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dtype.h"
+
+namespace lanyard::comm {
+class Communicator;
+}
+
+namespace lanyard::ops {
+
+// Rows are padded so that every kernel may write whole panels and read whole groups.
+constexpr size_t padded_width(size_t values) { return (values + 31) / 32 * 32; }
+
+struct Rows {
+  float* data = nullptr;
+  size_t stride = 0;
+  float* row(size_t i) const { return data + i * stride; }
+};
+
+// Values on the host, row by row; read() may be called from several threads.
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  virtual void read(size_t row, void* out) const = 0;  // cols values of `dtype`
+  DType dtype = DType::f32;                             // f32, f16 or bf16
+  size_t rows = 0;
+  size_t cols = 0;
+};
+
+// Values on the host as f32.
+void read_f32(const RowSource& source, size_t row, float* out);
+
+// A weight in the device's own layout.
+class Matrix {
+ public:
+  virtual ~Matrix() = default;
+  size_t rows = 0;  // outputs
+  size_t cols = 0;  // inputs
+  size_t bytes = 0;
+  DType dtype = DType::f32;
+};
+
+// gated: source rows are [gate; up], half each; packed so that one thread gets a gate row and its up row.
+enum class RowOrder : uint8_t { plain, gated };
+
+enum class Activation : uint8_t { silu, gelu_tanh };
+
+// Weight of an RMSNorm as it is multiplied (a "+1" is already added). null: no norm.
+struct Norm {
+  const float* weight = nullptr;
+  float eps = 0;
+};
+
+// What a step works on. Host arrays that live until the step ends.
+struct Batch {
+  int tokens = 0;                    // T
+  int sequences = 0;                 // S
+  const int32_t* ids = nullptr;      // [T]
+  const int32_t* positions = nullptr;  // [T]
+  const int32_t* sequence = nullptr;   // [T] the token's sequence
+  const int32_t* first = nullptr;      // [S + 1] a sequence's first token
+  const int32_t* block_first = nullptr;  // [S + 1] offset of a sequence's blocks
+  const int32_t* blocks = nullptr;       // KV block ids of positions 0 ...
+  const float* rope_alpha = nullptr;     // [S] dynamic NTK factor, 1 = off
+};
+
+struct RopeTable {
+  std::vector<float> inv_freq;  // [dim / 2]
+  int dim = 0;
+  float attention_factor = 1;
+  double theta = 10000;
+};
+
+// This rank's heads. Query heads are grouped by the KV head they read: head h reads kv_of_query[h], ascending.
+struct Heads {
+  int query = 0;
+  int kv = 0;
+  int dim = 0;
+  std::vector<int> kv_of_query;  // [query]
+};
+
+struct KvShape {
+  int layers = 0;
+  int blocks = 0;
+  int block_size = 0;  // 16, 32, 64 or 128
+  DType dtype = DType::f32;
+};
+
+struct Limits {
+  int tokens = 0;        // most tokens in a step
+  size_t width = 0;      // widest input of a linear op
+  int moe_slots = 0;     // tokens * experts per token, 0 without experts
+  size_t moe_width = 0;  // widest expert FFN on this rank
+};
+
+struct LinearArgs {
+  Rows in;                       // [T, cols]
+  Norm norm;                     // applied to `in` first
+  const Matrix* weight = nullptr;
+  const float* bias = nullptr;   // [rows] or null
+  Rows out;                      // [T, rows]
+  int tokens = 0;
+};
+
+struct GatedArgs {
+  Rows in;
+  Norm norm;
+  const Matrix* gate_up = nullptr;  // [2 * width], RowOrder::gated
+  Activation activation = Activation::silu;
+  Rows out;  // [T, width] = act(gate) * up
+  int tokens = 0;
+};
+
+struct RopeStoreArgs {
+  Rows qkv;  // [T, (query + 2 kv) * dim]; q is changed in place, k and v go to the cache
+  int layer = 0;
+  int rope = 0;              // index into the tables
+  Norm q_norm, k_norm;       // per head, before the rotation
+  int logn_length = 0;       // q *= log(p) / log(this) for 1-based p beyond it; 0 = off
+};
+
+struct AttentionArgs {
+  Rows q;  // first query * dim values of each row
+  int layer = 0;
+  int window = 0;  // a query at p sees p - window + 1 ... p; 0 = all
+  float scale = 1;
+  float softcap = 0;
+  const float* sinks = nullptr;  // [query] extra logit per head, or null
+  Rows out;                      // [T, query * dim]
+};
+
+struct Expert {
+  std::unique_ptr<Matrix> gate_up;  // RowOrder::gated
+  std::unique_ptr<Matrix> down;
+};
+
+struct ExpertsArgs {
+  Rows in;            // [T, hidden], normalised
+  Rows scores;        // [T, experts] router outputs; changed
+  const std::vector<Expert>* experts = nullptr;
+  int per_token = 0;
+  bool normalise = false;
+  Activation activation = Activation::silu;
+  Rows out;  // [T, hidden], this rank's part of the weighted sum
+  int tokens = 0;
+};
+
+// How a row of logits is changed before sampling. Host memory.
+struct Adjust {
+  const int32_t* bias_ids = nullptr;  // [biases]
+  const float* bias = nullptr;
+  int biases = 0;
+  const int32_t* history = nullptr;  // [history_count] prompt first
+  int history_count = 0;
+  int prompt_length = 0;
+  float repetition = 1, presence = 0, frequency = 0;
+  bool any() const { return biases > 0 || (history_count > 0 && (repetition != 1 || presence != 0 || frequency != 0)); }
+};
+
+struct Candidate {
+  int32_t id;
+  float logit;  // adjusted, before the temperature
+  float raw;    // as the model gave it
+};
+
+// What is kept of a row of logits: enough to merge several ranks' parts exactly.
+struct SummaryRequest {
+  Adjust adjust;
+  float inverse_temperature = 1;
+  int candidates = 1;        // largest adjusted logits wanted
+  bool perturb = false;      // instead: the one largest logit * inverse_temperature + Gumbel noise
+  uint64_t seed = 0, drawn = 0;
+  int top = 0;  // largest raw logits wanted
+};
+
+struct Summary {
+  float raw_max = 0;
+  double raw_sum = 0;  // of exp(raw - raw_max)
+  float scaled_max = 0;
+  double scaled_sum = 0;  // of exp((adjusted - scaled_max) * inverse_temperature); only with candidates > 1
+  double perturbed = 0;   // the winner's scaled logit with its noise
+  int32_t truncated = 0;  // more tokens than candidates
+  int32_t candidates = 0, top = 0;
+};
+
+class KvCache {
+ public:
+  virtual ~KvCache() = default;
+  size_t bytes = 0;
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  virtual const char* name() const = 0;
+
+  // Memory and setting up. Everything is zeroed and lives as long as the Ops.
+  virtual float* allocate(size_t count) = 0;
+  virtual size_t allocated() const = 0;  // bytes, without matrices and caches
+  virtual std::unique_ptr<Matrix> pack(const RowSource& source, DType as, RowOrder order) = 0;
+  virtual std::unique_ptr<KvCache> make_cache(const KvShape& shape, const Heads& heads) = 0;
+  virtual void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) = 0;
+
+  // Takes the batch and computes the rotations of its positions.
+  virtual void begin(const Batch& batch, KvCache& cache) = 0;
+  // out[t] = table[ids[t]] * scale
+  virtual void embed(const RowSource& table, float scale, Rows out) = 0;
+  // out = norm(in)
+  virtual void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) = 0;
+  // out = norm(in) W^T + bias
+  virtual void linear(const LinearArgs& args) = 0;
+  // out = act(gate) * up of norm(in)
+  virtual void gated_linear(const GatedArgs& args) = 0;
+  // q and k norms, rotation, logn; k and v into the cache
+  virtual void rope_store(const RopeStoreArgs& args) = 0;
+  // paged attention of all tokens of the batch over their sequences
+  virtual void attention(const AttentionArgs& args) = 0;
+  // Softmax over the router's scores, best experts, their FFNs, weighted sum
+  virtual void experts(const ExpertsArgs& args) = 0;
+  // out += in * sigmoid(gate[t]): the shared expert of Qwen2-MoE
+  virtual void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) = 0;
+  // data = sum over ranks
+  virtual void all_reduce(comm::Communicator& comm, float* data, size_t count) = 0;
+  // x += norm(partial) (no norm: += partial)
+  virtual void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) = 0;
+  // out[i] = in[rows[i]]; `rows` on the host
+  virtual void gather_rows(Rows in, const int32_t* rows, int count, Rows out, size_t width) = 0;
+  // Softcap (0 = off), and -inf from value `used` on.
+  virtual void finish_logits(Rows logits, int rows, size_t width, size_t used, float softcap) = 0;
+  // Per row of logits [rows, width] (ids first_id ...): summaries[i], candidates[i * candidate_stride ...],
+  // tops[i * top_stride ...], both sorted, ties by id. Host outputs. The logits are left as they were.
+  virtual void summarise(Rows logits, int rows, size_t width, int first_id, const SummaryRequest* requests,
+                         Summary* summaries, Candidate* candidates, size_t candidate_stride, Candidate* tops,
+                         size_t top_stride) = 0;
+  virtual void to_host(const float* from, size_t count, float* host) = 0;
+  virtual void from_host(const float* host, size_t count, float* to) = 0;
+  virtual void zero(float* data, size_t count) = 0;
+};
+
+// The CPU's ops with `threads` threads, the calling one included: it must make all later calls. kernels: null for the
+// fastest.
+std::unique_ptr<Ops> make_cpu_ops(int threads, const char* kernels = nullptr);
+
+}  // namespace lanyard::ops

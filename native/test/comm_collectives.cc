@@ -1,0 +1,266 @@
+// Collectives that must work: exact inputs, the same bits on every rank, all sizes, both algorithms, both wire types.
+#include <sys/resource.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <mutex>
+
+#include "comm_check.h"
+#include "wire.h"
+
+using namespace check;
+
+namespace {
+
+// Integers small enough that every sum is exact in bf16: any rank can tell the right result by itself.
+float exact_value(size_t index, int rank) { return static_cast<float>(static_cast<int>((index * 7 + static_cast<size_t>(rank) * 13) % 17) - 8); }
+
+float random_value(size_t index, int rank) {
+  uint64_t x = index * 0x9e3779b97f4a7c15ULL + static_cast<uint64_t>(rank + 1) * 0xbf58476d1ce4e5b9ULL;
+  x ^= x >> 29;
+  x *= 0x94d049bb133111ebULL;
+  x ^= x >> 32;
+  return std::ldexp(static_cast<float>(x & 0xffffff) / 0x1p23F - 1.0F, static_cast<int>(x >> 60));
+}
+
+float rounded(Wire wire, float value) { return wire == Wire::bf16 ? from_bf16(to_bf16(value)) : value; }
+
+const char* name_of(Algorithm algorithm) { return algorithm == Algorithm::one_shot ? "one-shot" : "two-shot"; }
+const char* name_of(Wire wire) { return wire == Wire::bf16 ? "bf16" : "f32"; }
+
+void sums(int size, Algorithm algorithm, Wire wire) {
+  GroupOptions options = test_options();
+  options.algorithm = algorithm;
+  options.wire = wire;
+  std::vector<size_t> counts{0, 1, 2, 3, 4, 5, 7, 64, 255, 1000, 4097, 16384, 16385, 100003};
+  if (size <= 3) counts.push_back(size_t{1} << 20);
+  all_well(in_threads(listen_all(size, options), [&](Communicator& group) {
+    for (const size_t count : counts) {
+      std::vector<float> data(count);
+      for (size_t i = 0; i < count; ++i) data[i] = exact_value(i, group.rank());
+      group.all_reduce_sum(data.data(), count);
+      size_t wrong = 0;
+      for (size_t i = 0; i < count; ++i) {
+        float want = 0;
+        for (int rank = 0; rank < size; ++rank) want += exact_value(i, rank);
+        wrong += data[i] != want;
+      }
+      if (wrong != 0) throw std::runtime_error(std::to_string(wrong) + " of " + std::to_string(count) + " sums are wrong");
+
+      for (size_t i = 0; i < count; ++i) data[i] = random_value(i, group.rank());
+      group.all_reduce_sum(data.data(), count);
+      for (size_t i = 0; i < count; ++i) {
+        float want = rounded(wire, random_value(i, 0));
+        for (int rank = 1; rank < size; ++rank) want += rounded(wire, random_value(i, rank));
+        if (algorithm == Algorithm::two_shot) want = rounded(wire, want);
+        wrong += std::bit_cast<uint32_t>(data[i]) != std::bit_cast<uint32_t>(want);
+      }
+      if (wrong != 0) throw std::runtime_error(std::to_string(wrong) + " of " + std::to_string(count) + " sums have other bits");
+    }
+  }));
+}
+
+void special_values() {
+  const float inf = std::numeric_limits<float>::infinity(), tiny = std::numeric_limits<float>::denorm_min();
+  const std::vector<float> zero{inf, inf, -0.0F, tiny, 3.4e38F, NAN, 1e-40F};
+  const std::vector<float> one{1.0F, -inf, -0.0F, tiny, 3.4e38F, 1.0F, 0.0F};
+  all_well(in_threads(listen_all(2, test_options(), [](GroupOptions& o) { o.wire = Wire::f32; }), [&](Communicator& group) {
+    std::vector<float> data = group.rank() == 0 ? zero : one;
+    group.all_reduce_sum(data.data(), data.size());
+    const bool right = data[0] == inf && std::isnan(data[1]) && data[2] == 0 && std::signbit(data[2]) && data[3] == 2 * tiny &&
+                       data[4] == inf && std::isnan(data[5]) && data[6] == 1e-40F;
+    if (!right) throw std::runtime_error("a special value came out wrong");
+  }));
+}
+
+void bf16_rounding() {
+  // Against a rounding in double: nearest, ties to the even neighbour.
+  size_t wrong = 0;
+  for (uint32_t high = 0; high < 0x7f80; ++high) {
+    for (const uint32_t low : {0x0000U, 0x0001U, 0x7fffU, 0x8000U, 0x8001U, 0xffffU}) {
+      const uint32_t bits = high << 16 | low;
+      uint32_t want = high;
+      if (low > 0x8000 || (low == 0x8000 && (high & 1) != 0)) ++want;
+      wrong += to_bf16(std::bit_cast<float>(bits)) != want;
+      wrong += to_bf16(std::bit_cast<float>(bits | 0x80000000)) != (want | 0x8000);
+    }
+  }
+  CHECK(wrong == 0, "%zu", wrong);
+  CHECK(std::isnan(from_bf16(to_bf16(std::bit_cast<float>(0x7f800001U)))));
+  std::vector<float> many(1003);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = random_value(i, 4);
+  std::vector<uint16_t> wire(many.size());
+  to_wire(Wire::bf16, many.data(), many.size(), reinterpret_cast<uint8_t*>(wire.data()));
+  for (size_t i = 0; i < many.size(); ++i) wrong += wire[i] != to_bf16(many[i]);
+  CHECK(wrong == 0, "%zu", wrong);
+}
+
+void gathers_and_broadcasts(int size) {
+  all_well(in_threads(listen_all(size, test_options()), [&](Communicator& group) {
+    for (const size_t bytes : {size_t{0}, size_t{1}, size_t{13}, size_t{32768}, size_t{100001}}) {
+      for (int root = 0; root < size; ++root) {
+        std::vector<uint8_t> mine(bytes, static_cast<uint8_t>(group.rank() + 1)), all(bytes * static_cast<size_t>(size));
+        group.gather(mine.data(), bytes, group.rank() == root ? all.data() : nullptr, root);
+        for (size_t i = 0; group.rank() == root && i < all.size(); ++i) {
+          if (all[i] != i / bytes + 1) throw std::runtime_error("gather put a byte in the wrong place");
+        }
+        std::vector<uint8_t> told(bytes, static_cast<uint8_t>(100 + group.rank()));
+        group.broadcast(told.data(), bytes, root);
+        for (const uint8_t byte : told) {
+          if (byte != 100 + root) throw std::runtime_error("broadcast brought another rank's byte");
+        }
+      }
+    }
+    for (const size_t bytes : {size_t{0}, size_t{1}, size_t{32759}, size_t{32760}, size_t{32761}, size_t{1000003}, size_t{5}}) {
+      for (int root = 0; root < size; ++root) {
+        std::vector<std::byte> blob;
+        if (group.rank() == root) {
+          for (size_t i = 0; i < bytes; ++i) blob.push_back(static_cast<std::byte>(i * 31 + static_cast<size_t>(root)));
+        }
+        group.broadcast_blob(blob, root);
+        bool right = blob.size() == bytes;
+        for (size_t i = 0; right && i < bytes; ++i) right = blob[i] == static_cast<std::byte>(i * 31 + static_cast<size_t>(root));
+        if (!right) throw std::runtime_error("the blob of " + std::to_string(bytes) + " bytes came out wrong");
+      }
+    }
+  }));
+}
+
+// The large message fills every buffer between the ranks while the late one computes; nothing may give up on it.
+void lagging_rank() {
+  GroupOptions options = test_options();
+  const auto lag = 2 * options.silence_timeout;
+  all_well(in_threads(listen_all(3, options), [&](Communicator& group) {
+    if (group.rank() == 1) std::this_thread::sleep_for(lag);  // stands for a long computation: the lag is the case
+    std::vector<float> data(size_t{4} << 20, 1.0F);
+    group.all_reduce_sum(data.data(), data.size());
+    if (data.front() != 3 || data.back() != 3) throw std::runtime_error("wrong sum");
+    if (group.rank() == 0 && group.stats().last[1] == 0) throw std::runtime_error("the late rank was not seen to be late");
+  }));
+}
+
+void rank_ahead() {
+  all_well(in_threads(listen_all(3, test_options()), [&](Communicator& group) {
+    std::vector<uint32_t> all(3);
+    for (uint32_t round = 0; round < 500; ++round) {
+      const uint32_t mine = round * 10 + static_cast<uint32_t>(group.rank());
+      group.gather(&mine, sizeof mine, all.data(), 0);  // ranks 1 and 2 need not wait for rank 0
+      for (uint32_t rank = 0; group.rank() == 0 && rank < 3; ++rank) {
+        if (all[rank] != round * 10 + rank) throw std::runtime_error("rounds got mixed up");
+      }
+    }
+    float last = 1;
+    group.all_reduce_sum(&last, 1);
+    if (last != 3) throw std::runtime_error("wrong sum after the rounds");
+  }));
+}
+
+void measured_crossover() {
+  std::mutex mutex;
+  std::vector<std::vector<float>> results;
+  all_well(in_threads(listen_all(3, test_options(), [](GroupOptions& o) { o.wire = Wire::bf16; }), [&](Communicator& group) {
+    if (!(group.measure(4096, 5) > 0)) throw std::runtime_error("an all-reduce took no time");
+    std::vector<float> all;
+    for (const size_t count : {size_t{10}, size_t{3000}, size_t{20000}, size_t{300000}}) {
+      std::vector<float> data(count);
+      for (size_t i = 0; i < count; ++i) data[i] = random_value(i, group.rank());
+      group.all_reduce_sum(data.data(), count);
+      all.insert(all.end(), data.begin(), data.end());
+    }
+    const std::lock_guard lock(mutex);
+    results.push_back(std::move(all));
+  }));
+  CHECK(results.size() == 3);
+  for (const auto& result : results) {
+    CHECK(std::memcmp(result.data(), results[0].data(), result.size() * sizeof(float)) == 0);
+  }
+}
+
+void idle_is_cheap() {
+  double used = 1;
+  all_well(in_threads(listen_all(2, test_options()), [&](Communicator& group) {
+    std::vector<std::byte> blob(1);
+    group.broadcast_blob(blob, 0);
+    if (group.rank() == 0) {
+      std::this_thread::sleep_for(milliseconds(1000));  // the idle second that is measured
+      blob.resize(70000);
+    }
+    rusage before{}, after{};
+    ::getrusage(RUSAGE_THREAD, &before);
+    group.broadcast_blob(blob, 0);
+    ::getrusage(RUSAGE_THREAD, &after);
+    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+    if (group.rank() == 1) {
+      used = seconds(after.ru_utime) + seconds(after.ru_stime) - seconds(before.ru_utime) - seconds(before.ru_stime);
+      if (blob.size() != 70000) throw std::runtime_error("wrong blob");
+    }
+  }));
+  CHECK(used < 0.05, "an idle second cost %.3f s of processor", used);
+}
+
+void single() {
+  const auto group = make_single();
+  std::vector<float> data{1.2345678F, 2.0F};
+  group->all_reduce_sum(data.data(), data.size());
+  CHECK(data[0] == 1.2345678F && group->rank() == 0 && group->size() == 1);
+  int gathered = 0;
+  const int mine = 5;
+  group->gather(&mine, sizeof mine, &gathered, 0);
+  CHECK(gathered == 5);
+  group->abort("enough");
+  const Outcome outcome = outcome_of([&] { group->all_reduce_sum(data.data(), data.size()); });
+  expect(outcome, Failure::aborted, 0);
+  CHECK(std::string(outcome.message) == "enough");
+}
+
+void group_of_one() {
+  all_well(in_threads(listen_all(1, test_options()), [](Communicator& group) {
+    float value = 1.2345678F;
+    group.all_reduce_sum(&value, 1);
+    std::vector<std::byte> blob(40000);
+    group.broadcast_blob(blob, 0);
+    if (value != 1.2345678F || blob.size() != 40000) throw std::runtime_error("a group of one changed its data");
+  }));
+}
+
+void spinning_ranks() {
+  all_well(in_threads(listen_all(2, test_options(), [](GroupOptions& o) { o.spin_micros = 100; }), [](Communicator& group) {
+    for (int round = 0; round < 300; ++round) {
+      std::vector<float> data(2048, 1.0F);
+      group.all_reduce_sum(data.data(), data.size());
+      if (data[2047] != 2) throw std::runtime_error("wrong sum");
+    }
+    const CommStats stats = group.stats();
+    if (stats.operations != 300 || stats.bytes_sent != stats.bytes_received || stats.bytes_sent != 300 * (16 + 4096 + 16)) {
+      throw std::runtime_error("the statistics do not add up");
+    }
+  }));
+}
+
+}  // namespace
+
+int main() {
+  for (const int size : {2, 3, 5}) {
+    for (const auto algorithm : {Algorithm::one_shot, Algorithm::two_shot}) {
+      for (const auto wire : {Wire::bf16, Wire::f32}) {
+        const std::string name = "sums are exact and the same bits on " + std::to_string(size) + " ranks, " + name_of(algorithm) + ", " + name_of(wire);
+        test(name.c_str(), [&] { sums(size, algorithm, wire); });
+      }
+    }
+  }
+  test("bf16 rounds to nearest even", bf16_rounding);
+  test("infinities, NaN, signed zero and denormals survive", special_values);
+  for (const int size : {2, 3, 5}) {
+    const std::string name = "gather, broadcast and blobs from every root, " + std::to_string(size) + " ranks";
+    test(name.c_str(), [&] { gathers_and_broadcasts(size); });
+  }
+  test("a rank that lags longer than the silence timeout with full buffers is waited for", lagging_rank);
+  test("ranks may run ahead of the others", rank_ahead);
+  test("the measured crossover is the same on all ranks", measured_crossover);
+  test("waiting for work costs next to nothing", idle_is_cheap);
+  test("spinning ranks and their statistics", spinning_ranks);
+  test("the group of one without a network", single);
+  test("the group of one with a network", group_of_one);
+  return finish();
+}

@@ -1,0 +1,289 @@
+// Whole engines on a random model, one to four ranks in threads of this process: every split gives the logits and the
+// tokens of one rank. Runs without Node, files of weights are made in a temporary folder.
+#include <unistd.h>
+
+#include <barrier>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "../engine/engine.h"
+#include "../error.h"
+#include "check.h"
+
+using namespace lanyard;
+using check::Random;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Ranks that are threads: collectives over shared memory. Not for speed.
+class Shared {
+ public:
+  explicit Shared(int size) : size_(size), slots_(size), barrier_(size) {}
+
+  class Rank final : public comm::Communicator {
+   public:
+    Rank(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
+    int rank() const noexcept override { return rank_; }
+    int size() const noexcept override { return shared_.size_; }
+    void all_reduce_sum(float* data, size_t count) override {
+      shared_.slots_[rank_] = data;
+      shared_.barrier_.arrive_and_wait();
+      std::vector<float> sum(count, 0.0f);
+      for (void* slot : shared_.slots_) {
+        for (size_t i = 0; i < count; ++i) sum[i] += static_cast<float*>(slot)[i];
+      }
+      shared_.barrier_.arrive_and_wait();
+      std::copy(sum.begin(), sum.end(), data);
+    }
+    void gather(const void* send, size_t bytes, void* receive, int root) override {
+      shared_.slots_[rank_] = const_cast<void*>(send);
+      shared_.barrier_.arrive_and_wait();
+      for (int r = 0; rank_ == root && r < shared_.size_; ++r) std::memcpy(static_cast<char*>(receive) + r * bytes, shared_.slots_[r], bytes);
+      shared_.barrier_.arrive_and_wait();
+    }
+    void broadcast(void* data, size_t bytes, int root) override {
+      shared_.slots_[rank_] = data;
+      shared_.barrier_.arrive_and_wait();
+      if (rank_ != root) std::memcpy(data, shared_.slots_[root], bytes);
+      shared_.barrier_.arrive_and_wait();
+    }
+    void broadcast_blob(std::vector<std::byte>& blob, int root) override {
+      shared_.slots_[rank_] = &blob;
+      shared_.barrier_.arrive_and_wait();
+      if (rank_ != root) blob = *static_cast<std::vector<std::byte>*>(shared_.slots_[root]);
+      shared_.barrier_.arrive_and_wait();
+    }
+    void abort(const std::string& reason) noexcept override {
+      std::printf("  rank %d aborted: %s\n", rank_, reason.c_str());
+      std::_Exit(1);
+    }
+    double measure(size_t, int) override { return 0; }
+    comm::CommStats stats() const override { return {}; }
+
+   private:
+    Shared& shared_;
+    int rank_;
+  };
+
+ private:
+  int size_;
+  std::vector<void*> slots_;
+  std::barrier<> barrier_;
+};
+
+constexpr int kHidden = 48, kLayers = 2, kQuery = 6, kKv = 2, kDim = 16, kFfn = 90, kVocab = 333, kExperts = 4;
+
+// The whole model as f32 rows in one file; a rank's plan is cut out of it.
+struct Model {
+  struct Tensor {
+    model::Role role;
+    int layer, expert, rows, cols;
+    uint64_t offset;
+  };
+  std::vector<Tensor> tensors;
+  std::string file;
+
+  explicit Model(const std::string& path, bool moe) : file(path) {
+    Random random(77);
+    std::ofstream out(path, std::ios::binary);
+    uint64_t offset = 0;
+    auto add = [&](model::Role role, int layer, int expert, int rows, int cols, float size, float around = 0) {
+      auto values = random.reals(static_cast<size_t>(rows) * cols, size);
+      for (float& v : values) v += around;
+      out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * 4));
+      tensors.push_back({role, layer, expert, rows, cols, offset});
+      offset += values.size() * 4;
+    };
+    using enum model::Role;
+    add(embed, -1, -1, kVocab, kHidden, 1);
+    add(final_norm, -1, -1, 1, kHidden, 0.2f, 1);
+    add(lm_head, -1, -1, kVocab, kHidden, 1);
+    for (int l = 0; l < kLayers; ++l) {
+      add(attn_norm, l, -1, 1, kHidden, 0.2f, 1);
+      add(ffn_norm, l, -1, 1, kHidden, 0.2f, 1);
+      add(attn_qkv, l, -1, (kQuery + 2 * kKv) * kDim, kHidden, 0.4f);
+      add(attn_qkv_bias, l, -1, (kQuery + 2 * kKv) * kDim, 1, 0.2f);
+      add(attn_o, l, -1, kHidden, kQuery * kDim, 0.3f);
+      if (!moe) {
+        add(ffn_gate_up, l, -1, 2 * kFfn, kHidden, 0.4f);
+        add(ffn_down, l, -1, kHidden, kFfn, 0.3f);
+        continue;
+      }
+      add(router, l, -1, kExperts, kHidden, 1);
+      for (int e = 0; e < kExperts; ++e) {
+        add(expert_gate_up, l, e, 2 * kFfn, kHidden, 0.4f);
+        add(expert_down, l, e, kHidden, kFfn, 0.3f);
+      }
+    }
+  }
+
+  model::TensorSource cut(const Tensor& t, std::vector<model::Range> rows, model::Range cols) const {
+    model::TensorSource source{t.role, t.layer, t.expert, ops::DType::f32, 0, static_cast<size_t>(cols.count), {}};
+    for (const model::Range range : rows) {
+      source.rows += range.count;
+      const uint64_t width = static_cast<uint64_t>(t.cols) * 4;
+      source.extents.push_back({file, t.offset + range.start * width + cols.start * 4u, static_cast<uint64_t>(range.count), cols.count * 4u, width});
+    }
+    return source;
+  }
+
+  std::vector<model::TensorSource> plan(const model::RankSplit& s) const {
+    std::vector<model::TensorSource> out;
+    auto heads = [](int base, model::Range r) { return model::Range{(base + r.start) * kDim, r.count * kDim}; };
+    for (const Tensor& t : tensors) {
+      std::vector<model::Range> rows{{0, t.rows}};
+      model::Range cols{0, t.cols};
+      using enum model::Role;
+      if (t.role == attn_qkv || t.role == attn_qkv_bias) {
+        rows = {heads(0, s.query_heads), heads(kQuery, s.kv_heads), heads(kQuery + kKv, s.kv_heads)};
+      }
+      if (t.role == attn_o) cols = heads(0, s.query_heads);
+      if (t.role == ffn_gate_up || t.role == expert_gate_up) rows = {s.ffn, {kFfn + s.ffn.start, s.ffn.count}};
+      if (t.role == ffn_down || t.role == expert_down) cols = s.ffn;
+      if (t.role == lm_head) rows = {s.vocab};
+      int count = 0;
+      for (const auto& r : rows) count += r.count;
+      if (count > 0 && cols.count > 0) out.push_back(cut(t, rows, cols));
+    }
+    return out;
+  }
+};
+
+model::EngineSpec spec_of(const Model& m, const model::RankSplit& split, bool moe, int threads, model::WeightType weights) {
+  model::EngineSpec spec;
+  model::DecoderSpec& d = spec.decoder;
+  d.family = "random";
+  d.hidden = kHidden;
+  d.layers = kLayers;
+  d.query_heads = kQuery;
+  d.kv_heads = kKv;
+  d.head_dim = kDim;
+  d.ffn = kFfn;
+  d.vocab = d.vocab_used = kVocab;
+  d.context = 256;
+  d.norm_eps = 1e-5f;
+  d.attention_scale = 0.25f;
+  ops::RopeTable rope{{}, kDim, 1, 10000};
+  for (int i = 0; i < kDim / 2; ++i) rope.inv_freq.push_back(static_cast<float>(std::pow(10000.0, -2.0 * i / kDim)));
+  d.ropes = {rope};
+  d.layer_rope.assign(kLayers, 0);
+  d.layer_window.assign(kLayers, 0);
+  d.layer_moe.assign(kLayers, moe);
+  d.experts = moe ? kExperts : 0;
+  d.experts_per_token = moe ? 2 : 0;
+  d.experts_normalise = true;
+  spec.split = split;
+  spec.tensors = m.plan(split);
+  spec.weights = weights;
+  spec.kv = {0, 32, 16, ops::DType::f32};
+  spec.max_step_tokens = 64;
+  spec.max_sequences = 4;
+  spec.threads = threads;
+  return spec;
+}
+
+int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value)); }
+
+// Two sequences: slot 0 with `tokens` from `start`, slot 1 with one token at position 0.
+std::vector<std::byte> plan_words(const std::vector<int32_t>& tokens, int start, float temperature, float top_p) {
+  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 2, static_cast<int32_t>(tokens.size()) + 1, 5, 0, 0};
+  const int32_t first[engine::kRecordWords] = {0, static_cast<int32_t>(tokens.size()), start, 4, bits(1), 1, bits(temperature), 0,
+                                               bits(top_p), 0, bits(1), 0, 0, 5, 0, 2, 0, 0, 0, start};
+  const int32_t second[engine::kRecordWords] = {1, 1, 0, 1, bits(1), 1, bits(0), 0, bits(1), 0, bits(1), 0, 0, 5, 0, -1, 0, 0, 0, 0};
+  words.insert(words.end(), first, first + engine::kRecordWords);
+  words.insert(words.end(), second, second + engine::kRecordWords);
+  words.insert(words.end(), tokens.begin(), tokens.end());
+  for (const int32_t word : {42, 9, 3, 17, 4, 30}) words.push_back(word);
+  const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
+  return {bytes, bytes + words.size() * 4};
+}
+
+struct Run {
+  std::vector<float> logits;
+  std::vector<int32_t> ids;
+};
+
+Run run(const Model& m, const std::vector<model::RankSplit>& splits, bool moe, int threads, model::WeightType weights) {
+  const int size = static_cast<int>(splits.size());
+  Shared shared(size);
+  std::vector<std::thread> followers;
+  const model::Progress quiet = [](uint64_t, uint64_t) {};
+  for (int r = 1; r < size; ++r) {
+    followers.emplace_back([&, r] {
+      Shared::Rank rank(shared, r);
+      engine::Engine engine(spec_of(m, splits[r], moe, threads, weights), rank, quiet);
+      engine.follow();
+    });
+  }
+  Shared::Rank root(shared, 0);
+  engine::Engine engine(spec_of(m, splits[0], moe, threads, weights), root, quiet);
+  Run result;
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < 40; ++i) tokens.push_back((i * 31 + 7) % kVocab);
+  int start = 0;
+  for (int step = 0; step < 8; ++step) {
+    // Greedy, then plain, then a nucleus that 256 candidates of 333 do not settle.
+    const float temperature = step < 3 ? 0.0f : step < 5 ? 1.0f : 80.0f;
+    auto plan = plan_words(tokens, start, temperature, step < 5 ? 1.0f : 0.93f);
+    engine::StepOutcome outcome;
+    engine.step(plan, outcome);
+    result.logits.insert(result.logits.end(), outcome.logits.begin(), outcome.logits.end());
+    for (const auto& token : outcome.tokens) result.ids.push_back(token.id);
+    start += static_cast<int>(tokens.size());
+    tokens = {outcome.tokens[0].id};
+  }
+  engine.close();
+  for (auto& follower : followers) follower.join();
+  return result;
+}
+
+model::RankSplit part(model::Range q, model::Range kv, model::Range ffn, model::Range vocab) { return {q, kv, ffn, vocab}; }
+
+const std::vector<std::vector<model::RankSplit>> kSplits = {
+    {part({0, 6}, {0, 2}, {0, 90}, {0, 333})},
+    {part({0, 2}, {0, 1}, {0, 31}, {0, 100}), part({2, 4}, {0, 2}, {31, 59}, {100, 233})},
+    {part({0, 5}, {0, 2}, {0, 0}, {0, 0}), part({5, 0}, {1, 0}, {0, 77}, {0, 300}), part({5, 1}, {1, 1}, {77, 13}, {300, 33})},
+    {part({0, 1}, {0, 1}, {0, 10}, {0, 1}), part({1, 3}, {0, 2}, {10, 20}, {1, 30}), part({4, 1}, {1, 1}, {30, 59}, {31, 300}),
+     part({5, 1}, {1, 1}, {89, 1}, {331, 2})},
+};
+
+void compare(const Model& m, bool moe, model::WeightType weights, double tolerance) {
+  const Run one = run(m, kSplits[0], moe, 1, weights);
+  CHECK(one.ids.size() == 16);
+  for (const auto& splits : kSplits) {
+    for (const int threads : {1, 3}) {
+      const Run many = run(m, splits, moe, threads, weights);
+      const double error = check::difference(many.logits.data(), one.logits.data(), one.logits.size());
+      CHECK(many.logits.size() == one.logits.size() && error < tolerance, "%zu ranks, %d threads: %g", splits.size(), threads, error);
+      CHECK(many.ids == one.ids, "%zu ranks, %d threads: other tokens", splits.size(), threads);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  const fs::path folder = fs::temp_directory_path() / ("lanyard-ranks-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  const Model dense(folder / "dense", false), mixture(folder / "mixture", true);
+  check::section("dense, f32", [&] { compare(dense, false, model::WeightType::stored, 1e-5); });
+  check::section("dense, bf16", [&] { compare(dense, false, model::WeightType::bf16, 1e-5); });
+  check::section("dense, int8", [&] { compare(dense, false, model::WeightType::i8, 0.03); });
+  check::section("mixture, f32", [&] { compare(mixture, true, model::WeightType::stored, 1e-5); });
+  check::section("bad plans of rank 0 do not reach the others", [&] {
+    const model::Progress quiet = [](uint64_t, uint64_t) {};
+    const auto alone = comm::make_single();
+    engine::Engine engine(spec_of(dense, kSplits[0][0], false, 1, model::WeightType::stored), *alone, quiet);
+    engine::StepOutcome outcome;
+    auto plan = plan_words({1, 2}, 300, 0, 1);
+    CHECK(check::throws<Error>([&] { engine.step(plan, outcome); }, [](const Error& e) { return e.code() == "bad_request"; }));
+    plan = plan_words({1, 2}, 0, 0, 1);
+    engine.step(plan, outcome);
+    CHECK(outcome.tokens.size() == 2 && engine.stats().steps == 1);
+  });
+  fs::remove_all(folder);
+  return check::result();
+}

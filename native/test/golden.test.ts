@@ -1,0 +1,88 @@
+/** The engine against what transformers computes from the same weights: every family, one to three ranks. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { modelFacts } from '../../electron/models/models.ts'
+import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
+
+interface Golden {
+  prompts: { name: string; length: number; ids: number[]; last_logits: string; all_logits: string | null; greedy: { ids: number[] } }[]
+}
+
+/** The f32 tensors of a golden.safetensors. */
+function readTensors(file: string): Map<string, Float32Array> {
+  const bytes = readFileSync(file)
+  const headerLength = Number(bytes.readBigUInt64LE(0))
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength)) as Record<string, { data_offsets: [number, number] }>
+  return new Map(Object.entries(header).filter(([name]) => name !== '__metadata__').map(([name, { data_offsets: [from, to] }]) => {
+    const data = bytes.subarray(8 + headerLength + from, 8 + headerLength + to)
+    return [name, new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength))]
+  }))
+}
+
+function worst(actual: Float32Array, expected: Float32Array): number {
+  expect(actual.length).toBe(expected.length)
+  let largest = 0
+  for (let i = 0; i < actual.length; i++) {
+    const error = Math.abs(actual[i]! - expected[i]!)
+    if (!(error <= largest)) largest = error
+  }
+  return largest
+}
+
+/** Runs every prompt with 31 more greedy tokens; the largest error of its logits. */
+async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float32Array>): Promise<number> {
+  const vocab = ranks.facts.decoder.vocab
+  let largest = 0
+  for (const prompt of golden.prompts) {
+    const alpha = ropeAlpha(ranks.facts, prompt.length)
+    const first = await ranks.step([part(0, prompt.ids, 0, { ropeAlpha: alpha })], { logits: true })
+    const logits = first.logits!
+    largest = Math.max(largest, worst(logits.subarray(logits.length - vocab), tensors.get(prompt.last_logits)!))
+    if (prompt.all_logits) largest = Math.max(largest, worst(logits, tensors.get(prompt.all_logits)!))
+    const ids = [first.tokens[0]!.id]
+    while (ids.length < 32) {
+      const next = await ranks.step([part(0, [ids.at(-1)!], prompt.length + ids.length - 1, { ropeAlpha: alpha })])
+      ids.push(next.tokens[0]!.id)
+    }
+    expect(ids, `greedy tokens of ${prompt.name}`).toEqual(prompt.greedy.ids)
+  }
+  return largest
+}
+
+const families = [
+  'llama', 'llama-tied-f16', 'qwen1', 'qwen2', 'qwen2-yarn', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3',
+]
+
+// Fractions of heads, FFN columns and vocabulary rows at which the ranks are cut.
+const cuts: { name: string; fractions: number[]; heads?: (count: number) => number[] }[] = [
+  { name: '1 rank', fractions: [] },
+  { name: '2 ranks, 37 : 63', fractions: [0.37] },
+  { name: '3 ranks, 21 : 47 : 32', fractions: [0.21, 0.68] },
+  { name: '3 ranks, one without heads', fractions: [0.4, 0.55], heads: (count) => [Math.ceil(count / 2), Math.ceil(count / 2)] },
+  { name: '3 ranks, one without FFN and vocabulary', fractions: [0.5, 0.5], heads: (count) => [1, count - 1] },
+]
+
+describe.skipIf(!fixtures)('goldens', () => {
+  describe.each(families)('%s', (family) => {
+    const folder = path.join(fixtures ?? '', family)
+    test.each(cuts)('$name', async ({ name, fractions, heads }) => {
+      const golden = readJson(path.join(folder, 'golden.json')) as Golden
+      const facts = modelFacts(readJson(path.join(folder, 'config.json')))
+      const splits = unevenSplit(facts, fractions, heads?.(facts.decoder.queryHeads))
+      const ranks = await openRanks(folder, { splits })
+      try {
+        const error = await compare(ranks, golden, readTensors(path.join(folder, 'golden.safetensors')))
+        console.log(`${family}, ${name}: worst logit error ${error.toExponential(1)}`)
+        expect(error).toBeLessThan(1e-3)
+      } finally {
+        await ranks.close()
+      }
+    })
+  })
+})
+
+test.runIf(!fixtures)('the golden models are not beside this checkout: only the tests on made-up models ran', () => {
+  console.log('Left out: golden logits of the model families (../shared/fixtures is absent).')
+  expect(fixtures).toBeNull()
+})

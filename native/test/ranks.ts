@@ -1,0 +1,135 @@
+/** Ranks of a model in one process, for tests of the addon: every rank has its own group and engine. */
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import type { EngineSpec, RankSplit, SamplingParams, TensorSource } from '../../electron/contract/engine.ts'
+import { loadPlan, modelFacts, readHeaders, wholeSplit, type ModelFacts } from '../../electron/models/models.ts'
+import type { Engine, EngineAddon, Group, GroupOptions, SequenceStep, StepResult } from '../../electron/worker/rank/addon.ts'
+import { withEncodedPlans } from '../../electron/worker/rank/step-plan.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const file = process.env.LANYARD_ENGINE ?? path.join(root, 'dist/native/lanyard_engine.node')
+if (!existsSync(file)) throw new Error(`${file} is missing: build the native engine first (npm run build).`)
+
+/** What the addon exports for tests only. */
+interface Testing {
+  encodePlan(sequences: SequenceStep[], logits: boolean): Int32Array
+  /** probabilities that a draw follows, [vocab] */
+  sampleProbabilities(logits: ArrayLike<number>, params: SamplingParams, history: ArrayLike<number>, promptLength: number): Float64Array
+}
+
+const loaded = createRequire(import.meta.url)(file) as EngineAddon & Testing
+export const addon: EngineAddon = withEncodedPlans(loaded)
+export const testing: Testing = loaded
+
+/** The golden models, or null where the checkout stands alone. */
+export const fixtures = [path.resolve(root, '../shared/fixtures/main')].find((folder) => existsSync(folder)) ?? null
+
+export const readJson = (name: string): unknown => JSON.parse(readFileSync(name, 'utf8'))
+
+const range = (start: number, count: number) => ({ start, count })
+
+/** Cuts 0 … total at these borders; the pieces are what the ranks get. */
+function pieces(total: number, borders: number[]): { start: number; count: number }[] {
+  const all = [0, ...borders, total]
+  return all.slice(1).map((end, i) => range(all[i]!, end - all[i]!))
+}
+
+/** A split at these fractions (ascending, one fewer than ranks), each rounded differently so that nothing is aligned. */
+export function unevenSplit(facts: ModelFacts, fractions: number[], headBorders?: number[]): RankSplit[] {
+  const d = facts.decoder
+  const at = (total: number) => fractions.map((f) => Math.round(total * f))
+  const group = d.queryHeads / d.kvHeads
+  const heads = pieces(d.queryHeads, headBorders ?? at(d.queryHeads))
+  const ffn = pieces(d.ffn, at(d.ffn))
+  const vocab = pieces(d.vocab, at(d.vocab))
+  return heads.map((queryHeads, i) => {
+    const first = Math.floor(queryHeads.start / group)
+    const last = queryHeads.count === 0 ? first : Math.ceil((queryHeads.start + queryHeads.count) / group)
+    return { queryHeads, kvHeads: range(first, last - first), ffn: ffn[i]!, vocab: vocab[i]! }
+  })
+}
+
+export interface RanksOptions {
+  splits?: RankSplit[]
+  wire?: 'f32' | 'bf16'
+  weights?: EngineSpec['weights']
+  kv?: 'f32' | 'bf16'
+  threads?: number
+  blockSize?: number
+  blocks?: number
+  maxStepTokens?: number
+  maxSequences?: number
+  vocabUsed?: number
+}
+
+export interface Ranks {
+  facts: ModelFacts
+  engine: Engine
+  engines: Engine[]
+  groups: Group[]
+  /** settles as the followers do */
+  following: Promise<void>[]
+  step(sequences: SequenceStep[], options?: { logits?: boolean }): Promise<StepResult>
+  close(): Promise<void>
+}
+
+export function groupOptions(rank: number, size: number, wire: 'f32' | 'bf16' = 'f32'): GroupOptions {
+  return { rank, size, key: new Uint8Array(32).fill(7), epoch: 1, bind: size > 1 ? '127.0.0.1' : '', wire }
+}
+
+export function specOf(facts: ModelFacts, split: RankSplit, tensors: TensorSource[], options: RanksOptions = {}): EngineSpec {
+  return {
+    decoder: facts.decoder,
+    split,
+    tensors,
+    weights: options.weights ?? 'stored',
+    kv: { blocks: options.blocks ?? 64, blockSize: options.blockSize ?? 16, dtype: options.kv ?? 'f32' },
+    maxStepTokens: options.maxStepTokens ?? 256,
+    maxSequences: options.maxSequences ?? 8,
+    device: { kind: 'cpu', index: 0, threads: options.threads ?? 1 },
+  }
+}
+
+/** Opens the model in `folder` on as many ranks as there are splits. */
+export async function openRanks(folder: string, options: RanksOptions = {}): Promise<Ranks> {
+  const facts = modelFacts(readJson(path.join(folder, 'config.json')), options.vocabUsed ? { vocabUsed: options.vocabUsed } : {})
+  const headers = await readHeaders(folder)
+  const splits = options.splits ?? [wholeSplit(facts.decoder)]
+  const groups = splits.map((_, rank) => addon.createGroup(groupOptions(rank, splits.length, options.wire)))
+  const peers = groups.map((group) => ({ host: '127.0.0.1', port: group.port }))
+  await Promise.all(groups.map((group) => group.connect(peers, 10_000)))
+  const engines = await Promise.all(splits.map((split, rank) =>
+    addon.open(specOf(facts, split, loadPlan(facts, headers, split, rank), options), groups[rank]!)))
+  const following = engines.slice(1).map((engine) => engine.follow())
+  // Whoever awaits them sees the failure; until then it is not unhandled.
+  for (const promise of following) promise.catch(() => undefined)
+  return {
+    facts, engines, groups, following,
+    engine: engines[0]!,
+    step: (sequences, stepOptions) => engines[0]!.step(sequences, stepOptions),
+    async close() {
+      engines[0]!.close()
+      await Promise.allSettled(following)
+      for (const engine of engines.slice(1)) engine.close()
+      for (const group of groups) group.close()
+    },
+  }
+}
+
+export const greedy: SamplingParams = {
+  temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
+  seed: null, logitBias: [], logprobs: -1,
+}
+
+/** A sequence whose KV blocks lie at slot · perSlot …, in descending order so that nothing depends on their being in order. */
+export function part(slot: number, tokens: number[], start: number, more: Partial<SequenceStep> = {}, perSlot = 16): SequenceStep {
+  const blocks = Array.from({ length: Math.ceil((start + tokens.length) / 16) }, (_, i) => slot * perSlot + perSlot - 1 - i)
+  return { slot, tokens, start, blocks, ropeAlpha: 1, sample: greedy, history: null, promptLength: 0, drawn: 0, ...more }
+}
+
+/** The dynamic NTK factor of a prompt (1 where the model has none). */
+export function ropeAlpha(facts: ModelFacts, promptLength: number): number {
+  const length = facts.decoder.ntkLength
+  return length > 0 ? Math.max(2 ** Math.ceil(Math.log2(promptLength / length) + 1) - 1, 1) : 1
+}
