@@ -1,0 +1,152 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import type { LanyardError } from '../../contract/errors.ts'
+import { testConfigs } from '../testing/make-model.ts'
+import { decoderSpecOf, modelFacts, supportedArchitectures } from './architecture.ts'
+
+const fixtures = fileURLToPath(new URL('../../../../shared/fixtures/main/', import.meta.url))
+const present = existsSync(fixtures)
+if (!present) console.log('Left out: the published and the transformers 5 form of the fixtures’ configs (../shared/fixtures is absent).')
+
+const llama = { ...testConfigs['llama'], head_dim: 64 }
+const refusal = (config: unknown) => {
+  try {
+    modelFacts(config)
+  } catch (error) {
+    return error as LanyardError
+  }
+  throw new Error('nothing was refused')
+}
+
+const twoForms = ['llama', 'llama-tied-f16', 'qwen2', 'qwen2-yarn', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3']
+
+test.skipIf(!present).each(twoForms)('%s: both forms of config.json say the same', (name) => {
+  const [published, newer] = ['config.json', 'config.v5.json'].map((file) => modelFacts(JSON.parse(readFileSync(`${fixtures}${name}/${file}`, 'utf8'))))
+  expect(newer).toEqual(published)
+})
+
+describe('what is refused', () => {
+  test('an unknown architecture, by name, with what is supported', () => {
+    const error = refusal({ architectures: ['MambaForCausalLM'] })
+    expect(error).toMatchObject({ code: 'model_unsupported', message: 'The architecture "MambaForCausalLM" is not supported.' })
+    for (const name of supportedArchitectures) expect(error.hint).toContain(name)
+    expect(refusal({ model_type: 'mamba' }).message).toContain('mamba')
+  })
+
+  test.each([
+    ['awq', { quant_method: 'awq', bits: 4 }],
+    ['gptq', { quant_method: 'gptq' }],
+    ['fp8', { quant_method: 'fp8' }],
+    ['compressed-tensors (float-quantized)', { quant_method: 'compressed-tensors', format: 'float-quantized' }],
+  ])('a checkpoint quantised as %s', (name, quantization_config) => {
+    expect(refusal({ ...llama, quantization_config })).toMatchObject({ code: 'model_unsupported', message: expect.stringContaining(name) })
+  })
+
+  test.each([
+    ['another activation', { hidden_act: 'relu' }, 'relu'],
+    ['another rope scaling', { rope_scaling: { rope_type: 'spiral', factor: 2 } }, 'spiral'],
+    ['biases in the feed-forward layers', { mlp_bias: true }, 'mlp_bias'],
+  ])('%s', (_, change, word) => {
+    expect(refusal({ ...llama, ...change })).toMatchObject({ code: 'model_unsupported', message: expect.stringContaining(word) })
+  })
+
+  test.each([
+    ['no hidden_size', { hidden_size: undefined }, 'hidden_size'],
+    ['half a layer', { num_hidden_layers: 2.5 }, '2.5'],
+    ['a number that is text', { num_attention_heads: 'four' }, 'num_attention_heads'],
+    ['heads that cannot share the KV heads', { num_key_value_heads: 3 }, '4 attention heads cannot share 3'],
+    ['a hidden size that heads do not divide', { head_dim: null, hidden_size: 18 }, 'hidden_size 18'],
+    ['a scaling without its factor', { rope_scaling: { type: 'linear' } }, 'factor'],
+  ])('a config with %s', (_, change, word) => {
+    expect(refusal({ ...llama, ...change })).toMatchObject({ code: 'model_config_mismatch', message: expect.stringContaining(word) })
+  })
+
+  test.each([[null], ['text'], [[]]])('a config that is %j', (config) => {
+    expect(refusal(config).code).toBe('model_config_mismatch')
+  })
+})
+
+describe('rotary tables', () => {
+  const dim = 64
+  const plain = Array.from({ length: dim / 2 }, (_, i) => 10000 ** (-2 * i / dim))
+  const rope = (rope_scaling: unknown, context?: number) => decoderSpecOf({ ...llama, max_position_embeddings: 4096, rope_scaling }, { context }).ropes[0]!
+
+  test('are theta to the power of −2i/dim without scaling, and up to the trained length with dynamic NTK', () => {
+    expect(rope(null)).toEqual({ invFreq: plain, dim, attentionFactor: 1, theta: 10000 })
+    expect(rope({ type: 'dynamic', factor: 4 }).invFreq).toEqual(plain)
+    expect(rope({ type: 'linear', factor: 4 }).invFreq).toEqual(plain.map((f) => f / 4))
+  })
+
+  test('of Llama 3 keep short wavelengths, stretch long ones, and pass smoothly between', () => {
+    const { invFreq } = rope({ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 512 })
+    for (const [i, f] of invFreq.entries()) {
+      const wavelength = 2 * Math.PI / plain[i]!
+      if (wavelength < 128) expect(f).toBe(plain[i]!)
+      else if (wavelength > 512) expect(f).toBe(plain[i]! / 8)
+      else expect(f > plain[i]! / 8 && f < plain[i]!).toBe(true)
+    }
+    expect(new Set(invFreq.map((f, i) => f / plain[i]!)).size).toBeGreaterThan(3)
+  })
+
+  test('of YaRN scale cos and sin too, and lengthen the context', () => {
+    const scaling = { type: 'yarn', factor: 4, original_max_position_embeddings: 4096 }
+    const { invFreq, attentionFactor } = rope(scaling)
+    expect(attentionFactor).toBeCloseTo(0.1 * Math.log(4) + 1, 12)
+    expect(invFreq[0]).toBe(1)
+    expect(invFreq.at(-1)).toBeCloseTo(plain.at(-1)! / 4, 12)
+    expect(decoderSpecOf({ ...llama, max_position_embeddings: 4096, rope_scaling: scaling }).context).toBe(16384)
+  })
+
+  test('of LongRoPE depend on how long the deployment’s sequences may be', () => {
+    const scaling = { type: 'longrope', short_factor: plain.map(() => 2), long_factor: plain.map(() => 5), original_max_position_embeddings: 1024 }
+    expect(rope(scaling, 1024).invFreq).toEqual(plain.map((f) => f / 2))
+    expect(rope(scaling, 1025).invFreq).toEqual(plain.map((f) => f / 5))
+    expect(rope(scaling).attentionFactor).toBeCloseTo(Math.sqrt(1 + Math.log(4) / Math.log(1024)), 12)
+    expect(() => rope({ ...scaling, long_factor: [1] })).toThrow(expect.objectContaining({ code: 'model_config_mismatch', message: expect.stringMatching(/1 numbers.*32/) }))
+  })
+
+  test('may turn only a part of the head', () => {
+    expect(decoderSpecOf({ ...llama, partial_rotary_factor: 0.75 }).ropes[0]).toMatchObject({ dim: 48 })
+  })
+})
+
+describe('families', () => {
+  test('Qwen1: half of intermediate_size is the width, and NTK and logn start at seq_length', () => {
+    expect(decoderSpecOf(testConfigs['qwen1'])).toMatchObject({ ffn: 24, lognLength: 64, ntkLength: 64, context: 128, kvHeads: 4 })
+    expect(decoderSpecOf({ ...testConfigs['qwen1'], use_dynamic_ntk: false, use_logn_attn: false })).toMatchObject({ lognLength: 0, ntkLength: 0, context: 64 })
+  })
+
+  test('Qwen1 of the first release is read by its own key names', () => {
+    const { hidden_size: n_embd, num_hidden_layers: n_layer, num_attention_heads: n_head, intermediate_size: ffn_hidden_size, ...rest } = testConfigs['qwen1']!
+    expect(decoderSpecOf({ ...rest, n_embd, n_layer, n_head, ffn_hidden_size })).toEqual(decoderSpecOf(testConfigs['qwen1']))
+  })
+
+  test('sliding windows: all layers, every other, five of six, or none', () => {
+    const windows = (config: Record<string, unknown>) => decoderSpecOf({ ...llama, num_hidden_layers: 6, sliding_window: 8, ...config }).layerWindow
+    expect(windows({ architectures: ['MistralForCausalLM'] })).toEqual([8, 8, 8, 8, 8, 8])
+    expect(windows({ architectures: ['MistralForCausalLM'], sliding_window: null })).toEqual([0, 0, 0, 0, 0, 0])
+    expect(windows({ architectures: ['Gemma2ForCausalLM'] })).toEqual([8, 0, 8, 0, 8, 0])
+    expect(windows({ architectures: ['Gemma3ForCausalLM'] })).toEqual([8, 8, 8, 8, 8, 0])
+    expect(windows({ architectures: ['Qwen2ForCausalLM'] })).toEqual([0, 0, 0, 0, 0, 0])
+    expect(windows({ architectures: ['Qwen2ForCausalLM'], use_sliding_window: true, max_window_layers: 4 })).toEqual([0, 0, 0, 0, 8, 8])
+  })
+
+  test('Gemma 3 inside a multimodal checkpoint is its text model, with the class’s defaults', () => {
+    const text_config = { hidden_size: 32, intermediate_size: 64, num_hidden_layers: 6, sliding_window: 16, rope_scaling: { rope_type: 'linear', factor: 8 } }
+    const decoder = decoderSpecOf({ architectures: ['Gemma3ForConditionalGeneration'], text_config })
+    expect(decoder).toMatchObject({ family: 'gemma3', queryHeads: 8, kvHeads: 4, headDim: 256, vocab: 262208, normPlusOne: true, layerRope: [1, 1, 1, 1, 1, 0] })
+    expect(decoder.ropes.map(({ theta }) => theta)).toEqual([1e6, 1e4])
+  })
+
+  test('Qwen2-MoE says which layers are dense', () => {
+    expect(decoderSpecOf(testConfigs['qwen2_moe'])).toMatchObject({ experts: 3, expertsPerToken: 2, expertsNormalise: false, layerMoe: [false, true], ffn: 8 })
+  })
+
+  test('ids that the tokenizer does not have are padding', () => {
+    expect(decoderSpecOf(llama, { vocabUsed: 259 })).toMatchObject({ vocab: 264, vocabUsed: 259 })
+    expect(decoderSpecOf(llama, { vocabUsed: 999 })).toMatchObject({ vocabUsed: 264 })
+    expect(decoderSpecOf(llama, { context: 50 }).context).toBe(50)
+    expect(decoderSpecOf(llama, { context: 5000 }).context).toBe(128)
+  })
+})

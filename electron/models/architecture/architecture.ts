@@ -1,0 +1,109 @@
+/** config.json → what the engine computes and where the tensors are. Unknown architectures are refused by name. */
+import type { DecoderSpec } from '../../contract/engine.ts'
+import { LanyardError } from '../../contract/errors.ts'
+import { type Config, configOf } from './config.ts'
+import type { Architecture, Family } from './decoder.ts'
+import { gemma2 } from './gemma2.ts'
+import { gemma3 } from './gemma3.ts'
+import type { TensorRule } from './layout.ts'
+import { llama } from './llama.ts'
+import { mistral } from './mistral.ts'
+import { mixtral } from './mixtral.ts'
+import { phi3 } from './phi3.ts'
+import { qwen1 } from './qwen1.ts'
+import { qwen2 } from './qwen2.ts'
+import { qwen3 } from './qwen3.ts'
+import { qwen2Moe, qwen3Moe } from './qwen-moe.ts'
+
+/** config.json's `architectures[0]` → family. */
+const families: Record<string, Family> = {
+  LlamaForCausalLM: llama,
+  MistralForCausalLM: mistral,
+  QWenLMHeadModel: qwen1,
+  Qwen2ForCausalLM: qwen2,
+  Qwen3ForCausalLM: qwen3,
+  Phi3ForCausalLM: phi3,
+  Gemma2ForCausalLM: gemma2,
+  Gemma3ForCausalLM: gemma3,
+  Gemma3ForConditionalGeneration: gemma3,
+  MixtralForCausalLM: mixtral,
+  Qwen2MoeForCausalLM: qwen2Moe,
+  Qwen3MoeForCausalLM: qwen3Moe,
+}
+
+/** Architecture names that can be served, as in config.json. */
+export const supportedArchitectures = Object.keys(families)
+
+/** A model as config.json describes it. */
+export interface ModelFacts {
+  architecture: string
+  family: string
+  /** config.json's own word for the stored dtype; '' when it says nothing */
+  dtype: string
+  decoder: DecoderSpec
+  rules: TensorRule[]
+}
+
+/** How the weights are quantised in the file, or null. */
+function quantisationOf(config: Config): string | null {
+  const inner = config.object('text_config')
+  const found =
+    config.object('quantization_config') ??
+    config.object('compression_config') ??
+    (inner ? configOf(inner).object('quantization_config') : null)
+  if (!found) return null
+  const method = String(found['quant_method'] ?? 'unknown')
+  if (method === 'compressed-tensors') return `compressed-tensors (${String(found['format'] ?? 'unknown')})`
+  return method
+}
+
+export interface FactsOptions {
+  /** the longest sequence to be served (LongRoPE chooses its factors by it); absent: all the model allows */
+  context?: number
+  /** ids from here on are padding: the tokenizer's size; absent: every row of the vocabulary counts */
+  vocabUsed?: number
+}
+
+/**
+ * The facts of a model from its parsed config.json (the published form or transformers 5's).
+ * Throws `model_unsupported` (unknown architecture, quantised weights, a feature the engine lacks) and
+ * `model_config_mismatch` (a key missing or contradictory).
+ */
+export function modelFacts(rawConfig: unknown, options: FactsOptions = {}): ModelFacts {
+  const config = configOf(rawConfig)
+  const architecture = String(config.list('architectures')?.[0] ?? '')
+  const family = families[architecture]
+  if (!family) {
+    const named = architecture || config.string('model_type', '')
+    throw new LanyardError(
+      'model_unsupported',
+      named ? `The architecture "${named}" is not supported.` : 'config.json names no architecture.',
+      `Supported are ${supportedArchitectures.join(', ')}.`,
+    )
+  }
+  const quantised = quantisationOf(config)
+  if (quantised) {
+    throw new LanyardError(
+      'model_unsupported',
+      `This checkpoint is quantised (${quantised}); quantised files cannot be read yet.`,
+      'Use the unquantised checkpoint (bf16, f16 or f32 safetensors) and choose int8 or int4 weights when serving it.',
+    )
+  }
+  const built: Architecture = family(config, options.context ?? null)
+  const decoder = {
+    ...built.decoder,
+    vocabUsed: Math.min(options.vocabUsed ?? built.decoder.vocab, built.decoder.vocab),
+  }
+  return {
+    architecture,
+    family: decoder.family,
+    dtype: config.string(['dtype', 'torch_dtype'], ''),
+    decoder,
+    rules: built.rules,
+  }
+}
+
+/** The decoder's arithmetic alone. Errors as `modelFacts`. */
+export function decoderSpecOf(rawConfig: unknown, options: FactsOptions = {}): DecoderSpec {
+  return modelFacts(rawConfig, options).decoder
+}
