@@ -1,0 +1,89 @@
+/** What the planner knows of a model, and the memory one rank of it needs. */
+import type { DecoderSpec, EngineSpec, RankSplit } from '../contract/engine.ts'
+
+/** Numbers of values, not bytes. */
+export interface WeightSizes {
+  /** matrices of attention (and its share of everything read in that phase) */
+  attention: number
+  /** matrices of the feed-forward layers, all experts */
+  ffn: number
+  /** of them read for one token: with experts only the chosen ones */
+  ffnActive: number
+  head: number
+  /** the embedding table, whole on every rank, of which a token reads one row; 0 where lm_head's rows stand in it */
+  table: number
+  /** norms, biases, routers: kept as they are stored */
+  other: number
+}
+
+export interface PlanModel {
+  id: string
+  name: string
+  decoder: DecoderSpec
+  /** bytes of one stored value: 2 or 4 */
+  storedBytes: number
+  sizesOf(split: RankSplit, rank: number): WeightSizes
+}
+
+export type Weights = EngineSpec['weights']
+export type KvDtype = EngineSpec['kv']['dtype']
+
+/** Bytes of one matrix value in memory; int8 has a scale per row, int4 one of 16 bits per 32 values. */
+export function matrixBytes(weights: Weights, storedBytes: number): number {
+  switch (weights) {
+    case 'stored':
+      return storedBytes
+    case 'f32':
+      return 4
+    case 'bf16':
+      return 2
+    case 'int8':
+      return 1.01
+    case 'int4':
+      return 0.5625
+  }
+}
+
+/** Positions in one block of the KV cache. */
+export const kvBlockSize = 16
+
+/** Most tokens in one step; sizes the workspace. */
+export const stepTokens = 512
+
+/** The rank's process itself: runtime, code, buffers of the data plane. */
+const processBytes = 96 * 1024 * 1024
+
+export interface Memory {
+  weights: number
+  kv: number
+  workspace: number
+  total: number
+}
+
+/** Blocks for `sequences` sequences of `context` positions. */
+export function kvBlocksOf(context: number, sequences: number): number {
+  return Math.ceil(context / kvBlockSize) * sequences
+}
+
+/** KV cache bytes of one position on a rank. */
+export function kvBytesPerToken(d: DecoderSpec, split: RankSplit, kv: KvDtype): number {
+  return 2 * d.layers * split.kvHeads.count * d.headDim * (kv === 'f32' ? 4 : 2)
+}
+
+/** What one rank needs. */
+export function memoryOf(
+  model: PlanModel,
+  split: RankSplit,
+  rank: number,
+  options: { context: number; sequences: number; weights: Weights; kv: KvDtype },
+): Memory {
+  const d = model.decoder
+  const sizes = model.sizesOf(split, rank)
+  const matrices = (sizes.attention + sizes.ffn + sizes.head) * matrixBytes(options.weights, model.storedBytes)
+  const weights = Math.ceil(matrices + (sizes.table + sizes.other) * model.storedBytes)
+  const kv = kvBlocksOf(options.context, options.sequences) * kvBlockSize * kvBytesPerToken(d, split, options.kv)
+  const perToken =
+    6 * d.hidden + 2 * (split.queryHeads.count + 2 * split.kvHeads.count) * d.headDim + 3 * split.ffn.count
+  const workspace = processBytes + 4 * (stepTokens * perToken + 2 * options.sequences * split.vocab.count)
+  return { weights, kv, workspace, total: weights + kv + workspace }
+}
