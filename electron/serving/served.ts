@@ -1,0 +1,43 @@
+/** What the OpenAI port and the chat window see of a deployment: token ids in, tokens out. */
+import type { SamplingParams } from '../contract/engine.ts'
+import type { Problem } from '../contract/errors.ts'
+import type { Model } from '../contract/model.ts'
+import type { TokenOut } from '../contract/worker.ts'
+
+export interface TokenRequest {
+  prompt: number[]
+  /** most tokens to generate; the caller has already held it against the context */
+  maxTokens: number
+  stopIds: number[]
+  minTokens: number
+  ignoreStop: boolean
+  sampling: SamplingParams
+}
+
+export type GenerateEvent =
+  /** place in the queue (0 = being read) and how much of the prompt has been read */
+  | { kind: 'waiting'; queued: number; promptDone: number; promptTotal: number }
+  | { kind: 'tokens'; tokens: TokenOut[] }
+  | { kind: 'ended'; reason: 'stop' | 'length' | 'aborted' | 'failed'; stopId: number | null; problem: Problem | null }
+
+/** A deployment that is serving. */
+export interface Served {
+  /** served model name */
+  readonly name: string
+  readonly model: Model
+  /** most positions of one sequence, prompt and answer together */
+  readonly context: number
+  readonly readyAt: number
+  /**
+   * Starts a generation. The last event is always `ended` (a lost rank is `ended` with reason `failed` and the
+   * problem). Aborting the signal, or leaving the loop early, ends the generation on the machines too.
+   */
+  generate(request: TokenRequest, signal: AbortSignal): AsyncIterable<GenerateEvent>
+}
+
+export interface ServedModels {
+  /** those that are serving now, oldest first */
+  list(): Served[]
+  /** Throws `not_found` for an unknown name, `deployment_not_ready` while it loads. */
+  get(name: string): Served
+}
