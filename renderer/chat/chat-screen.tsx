@@ -1,0 +1,115 @@
+import { SlidersHorizontal } from 'lucide-react'
+import { useEffect } from 'react'
+import { useLocation } from 'wouter'
+import type { Deployment } from '../../electron/contract/deployment.ts'
+import { useWords } from '../i18n/index.ts'
+import { createThread, loadThreads, openThread, useChat } from '../state/chat.ts'
+import { useApp, useConnection } from '../state/connection.ts'
+import { attempt, showProblem } from '../state/notices.ts'
+import { setPreference, usePreferences } from '../state/preferences.ts'
+import { IconButton } from '../ui/button.tsx'
+import { Select } from '../ui/field.tsx'
+import styles from './chat.module.css'
+import { Conversation } from './conversation.tsx'
+import { Parameters } from './parameters.tsx'
+import { Threads } from './threads.tsx'
+import { useChosenModel, chooseModel } from './use-model.ts'
+
+/** Threads, the conversation, and how answers are made. */
+export function ChatScreen({ threadId }: { threadId: string | null }) {
+  const { t } = useWords()
+  const [, go] = useLocation()
+  const epoch = useConnection((c) => c.epoch)
+  const threads = useChat((s) => s.threads)
+  const thread = threads?.find((x) => x.id === threadId) ?? null
+  const messages = useChat((s) => (threadId === null ? undefined : s.messages[threadId]))
+  const serving = useApp((s) => s.deployments).filter((d) => d.state === 'serving')
+  const loading = useApp((s) => s.deployments).find((d) => d.state === 'loading')
+  const model = useChosenModel(serving, thread)
+  const parametersOpen = usePreferences((p) => p.chatParametersOpen)
+
+  useEffect(() => {
+    loadThreads().catch(showProblem)
+  }, [epoch])
+  useEffect(() => {
+    if (threadId === null) return
+    openThread(threadId).catch((error: unknown) => {
+      showProblem(error)
+      go('/chat')
+    })
+  }, [threadId, epoch, go])
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return
+      if (event.key === 'n') {
+        event.preventDefault()
+        go('/chat')
+      }
+      if (event.key === 'l') {
+        event.preventDefault()
+        document.getElementById('composer')?.focus()
+      }
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [go])
+
+  return (
+    <div className={styles.screen} data-testid="chat">
+      <h1 className="visually-hidden">{t.screens.chat}</h1>
+      <Threads threads={threads} shownId={threadId} />
+      <section className={styles.middle} aria-label={t.chat.conversation}>
+        <header className={styles.bar}>
+          <ModelPicker serving={serving} model={model} />
+          <span className={styles.title}>{thread?.title}</span>
+          <IconButton
+            label={parametersOpen ? t.chat.hideParameters : t.chat.showParameters}
+            aria-expanded={parametersOpen}
+            onClick={() => setPreference('chatParametersOpen', !parametersOpen)}
+          >
+            <SlidersHorizontal />
+          </IconButton>
+        </header>
+        <Conversation
+          key={threadId ?? 'new'}
+          thread={thread}
+          messages={threadId === null ? [] : messages}
+          model={model}
+          loading={loading ?? null}
+          onNewThread={async () => {
+            const made = await createThread(model?.name ?? null)
+            go(`/chat/${made.id}`)
+            return made
+          }}
+        />
+      </section>
+      {parametersOpen && (
+        <Parameters
+          thread={thread}
+          onNewThread={() => attempt(async () => go(`/chat/${(await createThread(model?.name ?? null)).id}`))}
+        />
+      )}
+    </div>
+  )
+}
+
+function ModelPicker({ serving, model }: { serving: readonly Deployment[]; model: Deployment | null }) {
+  const { t } = useWords()
+  const models = useApp((s) => s.models)
+  if (serving.length === 0) return <span className={styles.noModel}>{t.chat.noModel}</span>
+  return (
+    <Select
+      quiet
+      label={t.chat.model}
+      value={model?.name ?? null}
+      placeholder={t.chat.chooseModel}
+      onValue={chooseModel}
+      choices={serving.map((d) => ({
+        value: d.name,
+        label: d.name,
+        note: models.find((m) => m.id === d.modelId)?.purpose || d.modelName,
+      }))}
+    />
+  )
+}

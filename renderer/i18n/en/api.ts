@@ -1,0 +1,23 @@
+/** English: the api screen. */
+export const api = {
+  lead: 'Any OpenAI client can use what is being served.',
+  url: 'Base URL',
+  noUrl: 'not available',
+  copyUrl: 'Copy URL',
+  listening: 'Listening',
+  notListening: 'Not listening',
+  onlyHere: 'It listens on this computer only; no key is needed. Other computers cannot reach it.',
+  try: 'Use it',
+  tryNote: 'Filled in with what runs now; paste and go.',
+  noneTitle: 'Nothing to call yet',
+  noneText: 'Start a deployment and ready-made code for it appears here.',
+  toDeploy: 'Deploy a model',
+  language: 'Language',
+  model: 'Model',
+  languages: { curl: 'curl', python: 'Python', javascript: 'JavaScript' },
+  copyCode: 'Copy code',
+  prompt: 'Hello! What can you do?',
+  servedNames: 'Served names',
+  noneServed: 'None yet.',
+  copyName: (name: string) => `Copy ${name}`,
+}

@@ -1,0 +1,35 @@
+/** 简体中文: the settings screen. */
+import type { Messages } from '../messages.ts'
+
+export const settings = {
+  looks: '外观与语言',
+  looksNote: '只影响这个窗口，立即生效。',
+  theme: '主题',
+  themeText: '高对比度为有需要的人而设。',
+  themes: { system: '跟随系统', light: '浅色', dark: '深色', contrast: '高对比度' },
+  language: '语言',
+  languageText: '你用什么语言写，模型就用什么语言答。',
+  languages: { system: '跟随系统', en: 'English', 'zh-CN': '简体中文' },
+  textSize: '文字大小',
+  textSizeText: '叠加在浏览器缩放之上。',
+  textSizes: { small: '小', normal: '标准', large: '大', larger: '特大' },
+  motion: '动画',
+  motionText: '减少后没有滑动和旋转。',
+  motions: { system: '跟随系统', reduce: '减少' },
+  about: '关于',
+  version: '版本',
+  home: '数据文件夹',
+  node: 'Node.js',
+  openai: 'OpenAI 端口',
+  ui: '本页地址',
+  process: '进程',
+  started: '启动时间',
+  doctor: '体检',
+  doctorNote: '检查 Lanyard 需要的一切，并说明缺什么、怎么补。',
+  check: '开始检查',
+  checking: '检查中……',
+  results: { pass: '正常', warn: '留意', fail: '异常' },
+  keys: '快捷键',
+  keyList:
+    'Ctrl 1 … 7|切换页面\nCtrl ,|设置\nCtrl N|新对话\nCtrl L|输入框\nEnter|发送\nShift Enter|换行\nEsc|停止回答\nT|机器：卡片或表格',
+} satisfies Messages['settings']
