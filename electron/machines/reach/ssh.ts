@@ -213,7 +213,9 @@ function sshReach(client: Client, about: string, localAddress: string | null, re
       { cause },
     )
 
-  function start(argv: readonly string[]): Promise<ClientChannel> {
+  // The exit is listened for before this returns to anybody: a program as short as `true` can have ended in the same
+  // packet that says it was started.
+  function start(argv: readonly string[]): Promise<{ channel: ClientChannel; exit: Promise<number | null> }> {
     const line = quoteArgv(argv)
     return new Promise((resolve, reject) => {
       if (!open) return reject(away())
@@ -232,7 +234,7 @@ function sshReach(client: Client, about: string, localAddress: string | null, re
                 )
               : away(error),
           )
-        else resolve(channel)
+        else resolve({ channel, exit: exitOf(channel) })
       })
     })
   }
@@ -266,13 +268,13 @@ function sshReach(client: Client, about: string, localAddress: string | null, re
     close,
     [Symbol.asyncDispose]: close,
     async exec(argv, options) {
-      const channel = await start(argv)
+      const { channel, exit } = await start(argv)
       return await collectProgram(
         {
           stdin: channel,
           stdout: channel,
           stderr: channel.stderr,
-          exit: exitOf(channel),
+          exit,
           kill: () => channel.destroy(),
         },
         about,
@@ -281,10 +283,10 @@ function sshReach(client: Client, about: string, localAddress: string | null, re
       )
     },
     async channel(argv) {
-      const channel = await start(argv)
+      const { channel, exit } = await start(argv)
       const tail = keepTail(channel.stderr)
       channel.on('error', () => undefined)
-      return { stream: channel, ended: exitOf(channel).then((code) => ({ code, stderr: tail() })) }
+      return { stream: channel, ended: exit.then((code) => ({ code, stderr: tail() })) }
     },
   }
 }
