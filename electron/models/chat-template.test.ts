@@ -41,11 +41,13 @@ describe.skipIf(!present)('the templates of the fixtures', () => {
       const run = () =>
         template.render(messages, { tools, addGenerationPrompt: add_generation_prompt as boolean, variables })
       compared++
-      const parts = messages.flatMap((message) => (Array.isArray(message.content) ? message.content : []) as { text?: string }[])
-      const text = parts.map((part) => part.text ?? '').join('').trim()
+      const texts = messages
+        .flatMap((message) => (Array.isArray(message.content) ? message.content : []) as { text?: string }[])
+        .map((part) => part.text ?? '')
+      const asText = [texts.join('').trim(), texts.map((text) => text.trim()).join('')]
       // Templates that know only strings fail on OpenAI's parts in Python, print or drop them; here they get the text.
-      if (parts.length > 0 && !rendered?.includes(text)) {
-        expect(run()).toContain(text)
+      if (texts.length > 0 && !asText.some((text) => rendered?.includes(text))) {
+        expect(run()).toContain(asText[0])
       } else if (error !== undefined) {
         expect(run).toThrow(expect.objectContaining({ code: 'bad_request' }))
       } else {

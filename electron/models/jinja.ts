@@ -15,7 +15,8 @@ function isNode(value: unknown): value is Node {
 }
 
 /** Values reach functions unwrapped at the top, and wrapped as { type, value } within lists and mappings. */
-const unwrapped = (value: unknown): unknown => (isNode(value) && !Array.isArray(value) && !(value instanceof Map) && 'value' in value ? value['value'] : value)
+const unwrapped = (value: unknown): unknown =>
+  isNode(value) && !Array.isArray(value) && !(value instanceof Map) && 'value' in value ? value['value'] : value
 
 /** Python's == over what JSON can express. */
 export function pythonEqual(left: unknown, right: unknown): boolean {
@@ -23,7 +24,8 @@ export function pythonEqual(left: unknown, right: unknown): boolean {
   const b = unwrapped(right)
   const isNumber = (value: unknown) => typeof value === 'number' || typeof value === 'boolean'
   if (isNumber(a) && isNumber(b)) return Number(a) === Number(b)
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, i) => pythonEqual(item, b[i]))
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, i) => pythonEqual(item, b[i]))
   if (a instanceof Map && b instanceof Map) {
     return a.size === b.size && [...a].every(([key, value]) => b.has(key) && pythonEqual(value, b.get(key)))
   }
@@ -47,10 +49,11 @@ export function jinjaTemplate(source: string): { render(variables: Record<string
   const template = new Template(source)
   repaired(template.parsed)
   return {
-    render: (variables) => template.render({
-      ...variables,
-      [equalName]: pythonEqual,
-      [`${equalName}_not`]: (a: unknown, b: unknown) => !pythonEqual(a, b),
-    }),
+    render: (variables) =>
+      template.render({
+        ...variables,
+        [equalName]: pythonEqual,
+        [`${equalName}_not`]: (a: unknown, b: unknown) => !pythonEqual(a, b),
+      }),
   }
 }

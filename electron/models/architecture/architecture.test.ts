@@ -7,7 +7,10 @@ import { decoderSpecOf, modelFacts, supportedArchitectures } from './architectur
 
 const fixtures = fileURLToPath(new URL('../../../../shared/fixtures/main/', import.meta.url))
 const present = existsSync(fixtures)
-if (!present) console.log('Left out: the published and the transformers 5 form of the fixtures’ configs (../shared/fixtures is absent).')
+if (!present)
+  console.log(
+    'Left out: the published and the transformers 5 form of the fixtures’ configs (../shared/fixtures is absent).',
+  )
 
 const llama = { ...testConfigs['llama'], head_dim: 64 }
 const refusal = (config: unknown) => {
@@ -19,17 +22,34 @@ const refusal = (config: unknown) => {
   throw new Error('nothing was refused')
 }
 
-const twoForms = ['llama', 'llama-tied-f16', 'qwen2', 'qwen2-yarn', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3']
+const twoForms = [
+  'llama',
+  'llama-tied-f16',
+  'qwen2',
+  'qwen2-yarn',
+  'qwen3',
+  'mistral',
+  'mixtral',
+  'qwen3_moe',
+  'phi3',
+  'gemma2',
+  'gemma3',
+]
 
 test.skipIf(!present).each(twoForms)('%s: both forms of config.json say the same', (name) => {
-  const [published, newer] = ['config.json', 'config.v5.json'].map((file) => modelFacts(JSON.parse(readFileSync(`${fixtures}${name}/${file}`, 'utf8'))))
+  const [published, newer] = ['config.json', 'config.v5.json'].map((file) =>
+    modelFacts(JSON.parse(readFileSync(`${fixtures}${name}/${file}`, 'utf8'))),
+  )
   expect(newer).toEqual(published)
 })
 
 describe('what is refused', () => {
   test('an unknown architecture, by name, with what is supported', () => {
     const error = refusal({ architectures: ['MambaForCausalLM'] })
-    expect(error).toMatchObject({ code: 'model_unsupported', message: 'The architecture "MambaForCausalLM" is not supported.' })
+    expect(error).toMatchObject({
+      code: 'model_unsupported',
+      message: 'The architecture "MambaForCausalLM" is not supported.',
+    })
     for (const name of supportedArchitectures) expect(error.hint).toContain(name)
     expect(refusal({ model_type: 'mamba' }).message).toContain('mamba')
   })
@@ -40,7 +60,10 @@ describe('what is refused', () => {
     ['fp8', { quant_method: 'fp8' }],
     ['compressed-tensors (float-quantized)', { quant_method: 'compressed-tensors', format: 'float-quantized' }],
   ])('a checkpoint quantised as %s', (name, quantization_config) => {
-    expect(refusal({ ...llama, quantization_config })).toMatchObject({ code: 'model_unsupported', message: expect.stringContaining(name) })
+    expect(refusal({ ...llama, quantization_config })).toMatchObject({
+      code: 'model_unsupported',
+      message: expect.stringContaining(name),
+    })
   })
 
   test.each([
@@ -48,7 +71,10 @@ describe('what is refused', () => {
     ['another rope scaling', { rope_scaling: { rope_type: 'spiral', factor: 2 } }, 'spiral'],
     ['biases in the feed-forward layers', { mlp_bias: true }, 'mlp_bias'],
   ])('%s', (_, change, word) => {
-    expect(refusal({ ...llama, ...change })).toMatchObject({ code: 'model_unsupported', message: expect.stringContaining(word) })
+    expect(refusal({ ...llama, ...change })).toMatchObject({
+      code: 'model_unsupported',
+      message: expect.stringContaining(word),
+    })
   })
 
   test.each([
@@ -59,7 +85,10 @@ describe('what is refused', () => {
     ['a hidden size that heads do not divide', { head_dim: null, hidden_size: 18 }, 'hidden_size 18'],
     ['a scaling without its factor', { rope_scaling: { type: 'linear' } }, 'factor'],
   ])('a config with %s', (_, change, word) => {
-    expect(refusal({ ...llama, ...change })).toMatchObject({ code: 'model_config_mismatch', message: expect.stringContaining(word) })
+    expect(refusal({ ...llama, ...change })).toMatchObject({
+      code: 'model_config_mismatch',
+      message: expect.stringContaining(word),
+    })
   })
 
   test.each([[null], ['text'], [[]]])('a config that is %j', (config) => {
@@ -69,8 +98,9 @@ describe('what is refused', () => {
 
 describe('rotary tables', () => {
   const dim = 64
-  const plain = Array.from({ length: dim / 2 }, (_, i) => 10000 ** (-2 * i / dim))
-  const rope = (rope_scaling: unknown, context?: number) => decoderSpecOf({ ...llama, max_position_embeddings: 4096, rope_scaling }, { context }).ropes[0]!
+  const plain = Array.from({ length: dim / 2 }, (_, i) => 10000 ** ((-2 * i) / dim))
+  const rope = (rope_scaling: unknown, context?: number) =>
+    decoderSpecOf({ ...llama, max_position_embeddings: 4096, rope_scaling }, { context }).ropes[0]!
 
   test('are theta to the power of −2i/dim without scaling, and up to the trained length with dynamic NTK', () => {
     expect(rope(null)).toEqual({ invFreq: plain, dim, attentionFactor: 1, theta: 10000 })
@@ -79,9 +109,15 @@ describe('rotary tables', () => {
   })
 
   test('of Llama 3 keep short wavelengths, stretch long ones, and pass smoothly between', () => {
-    const { invFreq } = rope({ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 512 })
+    const { invFreq } = rope({
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 512,
+    })
     for (const [i, f] of invFreq.entries()) {
-      const wavelength = 2 * Math.PI / plain[i]!
+      const wavelength = (2 * Math.PI) / plain[i]!
       if (wavelength < 128) expect(f).toBe(plain[i]!)
       else if (wavelength > 512) expect(f).toBe(plain[i]! / 8)
       else expect(f > plain[i]! / 8 && f < plain[i]!).toBe(true)
@@ -99,11 +135,18 @@ describe('rotary tables', () => {
   })
 
   test('of LongRoPE depend on how long the deployment’s sequences may be', () => {
-    const scaling = { type: 'longrope', short_factor: plain.map(() => 2), long_factor: plain.map(() => 5), original_max_position_embeddings: 1024 }
+    const scaling = {
+      type: 'longrope',
+      short_factor: plain.map(() => 2),
+      long_factor: plain.map(() => 5),
+      original_max_position_embeddings: 1024,
+    }
     expect(rope(scaling, 1024).invFreq).toEqual(plain.map((f) => f / 2))
     expect(rope(scaling, 1025).invFreq).toEqual(plain.map((f) => f / 5))
     expect(rope(scaling).attentionFactor).toBeCloseTo(Math.sqrt(1 + Math.log(4) / Math.log(1024)), 12)
-    expect(() => rope({ ...scaling, long_factor: [1] })).toThrow(expect.objectContaining({ code: 'model_config_mismatch', message: expect.stringMatching(/1 numbers.*32/) }))
+    expect(() => rope({ ...scaling, long_factor: [1] })).toThrow(
+      expect.objectContaining({ code: 'model_config_mismatch', message: expect.stringMatching(/1 numbers.*32/) }),
+    )
   })
 
   test('may turn only a part of the head', () => {
@@ -113,34 +156,75 @@ describe('rotary tables', () => {
 
 describe('families', () => {
   test('Qwen1: half of intermediate_size is the width, and NTK and logn start at seq_length', () => {
-    expect(decoderSpecOf(testConfigs['qwen1'])).toMatchObject({ ffn: 24, lognLength: 64, ntkLength: 64, context: 128, kvHeads: 4 })
-    expect(decoderSpecOf({ ...testConfigs['qwen1'], use_dynamic_ntk: false, use_logn_attn: false })).toMatchObject({ lognLength: 0, ntkLength: 0, context: 64 })
+    expect(decoderSpecOf(testConfigs['qwen1'])).toMatchObject({
+      ffn: 24,
+      lognLength: 64,
+      ntkLength: 64,
+      context: 128,
+      kvHeads: 4,
+    })
+    expect(decoderSpecOf({ ...testConfigs['qwen1'], use_dynamic_ntk: false, use_logn_attn: false })).toMatchObject({
+      lognLength: 0,
+      ntkLength: 0,
+      context: 64,
+    })
   })
 
   test('Qwen1 of the first release is read by its own key names', () => {
-    const { hidden_size: n_embd, num_hidden_layers: n_layer, num_attention_heads: n_head, intermediate_size: ffn_hidden_size, ...rest } = testConfigs['qwen1']!
-    expect(decoderSpecOf({ ...rest, n_embd, n_layer, n_head, ffn_hidden_size })).toEqual(decoderSpecOf(testConfigs['qwen1']))
+    const {
+      hidden_size: n_embd,
+      num_hidden_layers: n_layer,
+      num_attention_heads: n_head,
+      intermediate_size: ffn_hidden_size,
+      ...rest
+    } = testConfigs['qwen1']!
+    expect(decoderSpecOf({ ...rest, n_embd, n_layer, n_head, ffn_hidden_size })).toEqual(
+      decoderSpecOf(testConfigs['qwen1']),
+    )
   })
 
   test('sliding windows: all layers, every other, five of six, or none', () => {
-    const windows = (config: Record<string, unknown>) => decoderSpecOf({ ...llama, num_hidden_layers: 6, sliding_window: 8, ...config }).layerWindow
+    const windows = (config: Record<string, unknown>) =>
+      decoderSpecOf({ ...llama, num_hidden_layers: 6, sliding_window: 8, ...config }).layerWindow
     expect(windows({ architectures: ['MistralForCausalLM'] })).toEqual([8, 8, 8, 8, 8, 8])
     expect(windows({ architectures: ['MistralForCausalLM'], sliding_window: null })).toEqual([0, 0, 0, 0, 0, 0])
     expect(windows({ architectures: ['Gemma2ForCausalLM'] })).toEqual([8, 0, 8, 0, 8, 0])
     expect(windows({ architectures: ['Gemma3ForCausalLM'] })).toEqual([8, 8, 8, 8, 8, 0])
     expect(windows({ architectures: ['Qwen2ForCausalLM'] })).toEqual([0, 0, 0, 0, 0, 0])
-    expect(windows({ architectures: ['Qwen2ForCausalLM'], use_sliding_window: true, max_window_layers: 4 })).toEqual([0, 0, 0, 0, 8, 8])
+    expect(windows({ architectures: ['Qwen2ForCausalLM'], use_sliding_window: true, max_window_layers: 4 })).toEqual([
+      0, 0, 0, 0, 8, 8,
+    ])
   })
 
   test('Gemma 3 inside a multimodal checkpoint is its text model, with the class’s defaults', () => {
-    const text_config = { hidden_size: 32, intermediate_size: 64, num_hidden_layers: 6, sliding_window: 16, rope_scaling: { rope_type: 'linear', factor: 8 } }
+    const text_config = {
+      hidden_size: 32,
+      intermediate_size: 64,
+      num_hidden_layers: 6,
+      sliding_window: 16,
+      rope_scaling: { rope_type: 'linear', factor: 8 },
+    }
     const decoder = decoderSpecOf({ architectures: ['Gemma3ForConditionalGeneration'], text_config })
-    expect(decoder).toMatchObject({ family: 'gemma3', queryHeads: 8, kvHeads: 4, headDim: 256, vocab: 262208, normPlusOne: true, layerRope: [1, 1, 1, 1, 1, 0] })
+    expect(decoder).toMatchObject({
+      family: 'gemma3',
+      queryHeads: 8,
+      kvHeads: 4,
+      headDim: 256,
+      vocab: 262208,
+      normPlusOne: true,
+      layerRope: [1, 1, 1, 1, 1, 0],
+    })
     expect(decoder.ropes.map(({ theta }) => theta)).toEqual([1e6, 1e4])
   })
 
   test('Qwen2-MoE says which layers are dense', () => {
-    expect(decoderSpecOf(testConfigs['qwen2_moe'])).toMatchObject({ experts: 3, expertsPerToken: 2, expertsNormalise: false, layerMoe: [false, true], ffn: 8 })
+    expect(decoderSpecOf(testConfigs['qwen2_moe'])).toMatchObject({
+      experts: 3,
+      expertsPerToken: 2,
+      expertsNormalise: false,
+      layerMoe: [false, true],
+      ffn: 8,
+    })
   })
 
   test('ids that the tokenizer does not have are padding', () => {
