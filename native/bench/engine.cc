@@ -1,0 +1,352 @@
+// One rank's engine on a model of real shape whose weights are made up in memory: reading a prompt, writing an answer,
+// memory at rest, and all of it beside the bandwidth this computer had in the same minute.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "../engine/engine.h"
+#include "../error.h"
+#include "../ops/cpu/memory.h"
+#include "../ops/cpu/pool.h"
+
+using namespace lanyard;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights bf16|int8|int4|f32] [--threads N] [--prompt N] [--tokens N]
+
+  --shape    0.1b SmolLM2-135M, 0.5b Qwen2.5-0.5B, 1b Llama-3.2-1B (default 0.5b); weights are random
+  --weights  what matrices become on load (default bf16)
+  --threads  default 1
+  --prompt   tokens of the prompt (default 512)
+  --tokens   tokens written after it (default 32)
+  --streams  sequences that are written at once, each with its own prompt (default 1)
+  --chunk    most tokens in a step (default 512)
+  --kv       bf16 or f32 (default bf16)
+  --repeat   runs of each part; the median is printed (default 3)
+
+Prints, besides tokens per second:
+  read bandwidth  bytes per second at which as many threads sum up 1 GiB, best and median of the passes made before and
+                  after the runs
+  share           matrix bytes * tokens per second / best bandwidth: 100 % is the most that decoding one stream can reach
+  memory          resident after loading against matrices + KV cache + workspace
+)";
+
+struct Shape {
+  const char* name;
+  int hidden, ffn, layers, heads, kv, vocab;
+  double theta;
+};
+
+constexpr Shape kShapes[] = {
+    {"0.1b", 576, 1536, 30, 9, 3, 49152, 100000},
+    {"0.5b", 896, 4864, 24, 14, 2, 151936, 1000000},
+    {"1b", 2048, 8192, 16, 32, 8, 128256, 500000},
+};
+
+struct Options {
+  const Shape* shape = &kShapes[1];
+  model::WeightType weights = model::WeightType::bf16;
+  const char* weights_name = "bf16";
+  int threads = 1, prompt = 512, tokens = 32, streams = 1, chunk = 512, repeat = 3;
+  ops::DType kv = ops::DType::bf16;
+};
+
+[[noreturn]] void usage(const std::string& problem) {
+  std::fprintf(stderr, "%s\n%s", problem.c_str(), kUsage);
+  std::exit(2);
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--help" || name == "-h") {
+      std::printf("%s", kUsage);
+      std::exit(0);
+    }
+    if (++i == argc) usage(name + " needs a value.");
+    const std::string value = argv[i];
+    const auto number = [&] {
+      char* end = nullptr;
+      const long n = std::strtol(value.c_str(), &end, 10);
+      if (*end != 0 || n < 1 || n > 1 << 20) usage(name + " is a number from 1 on.");
+      return static_cast<int>(n);
+    };
+    if (name == "--shape") {
+      o.shape = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const Shape& s) { return value == s.name; });
+      if (o.shape == std::end(kShapes)) usage("There is no shape " + value + ".");
+    } else if (name == "--weights") {
+      using enum model::WeightType;
+      const std::pair<const char*, model::WeightType> types[] = {{"bf16", bf16}, {"int8", i8}, {"int4", i4}, {"f32", f32}};
+      const auto* type = std::find_if(std::begin(types), std::end(types), [&](const auto& t) { return value == t.first; });
+      if (type == std::end(types)) usage("Weights are bf16, int8, int4 or f32.");
+      o.weights = type->second;
+      o.weights_name = type->first;
+    } else if (name == "--kv") {
+      if (value != "bf16" && value != "f32") usage("The KV cache is bf16 or f32.");
+      o.kv = value == "f32" ? ops::DType::f32 : ops::DType::bf16;
+    } else if (name == "--threads") o.threads = number();
+    else if (name == "--prompt") o.prompt = number();
+    else if (name == "--tokens") o.tokens = number();
+    else if (name == "--streams") o.streams = number();
+    else if (name == "--chunk") o.chunk = number();
+    else if (name == "--repeat") o.repeat = number();
+    else usage("There is no option " + name + ".");
+  }
+  return o;
+}
+
+// A file that lives in memory: ones, then noise. Every tensor's rows are taken from it, each row a bit further on, so
+// that a model of any size costs a few MiB besides its packed weights.
+class Noise {
+ public:
+  Noise() {
+    fd_ = memfd_create("weights", 0);
+    std::vector<uint16_t> values(kOnes + kValues);
+    uint64_t state = 88172645463325252u;
+    for (size_t i = 0; i < values.size(); ++i) {
+      state ^= state << 13;
+      state ^= state >> 7;
+      state ^= state << 17;
+      const float uniform = static_cast<float>(state >> 40) / 0x1p23f - 1.0f;
+      values[i] = ops::float_to_bf16(i < kOnes ? 1.0f : uniform * 0.05f);
+    }
+    const auto* bytes = reinterpret_cast<const char*>(values.data());
+    size_t done = 0;
+    while (fd_ >= 0 && done < values.size() * 2) {
+      const ssize_t count = write(fd_, bytes + done, values.size() * 2 - done);
+      if (count <= 0) break;
+      done += static_cast<size_t>(count);
+    }
+    if (done < values.size() * 2) throw Error("out_of_memory", "There is no memory for the made-up weights.");
+    path_ = "/proc/self/fd/" + std::to_string(fd_);
+  }
+  ~Noise() { close(fd_); }
+
+  model::TensorSource matrix(model::Role role, int layer, size_t rows, size_t cols) {
+    constexpr size_t kStep = 74;  // bytes from row to row
+    const size_t span = (rows - 1) * kStep + cols * 2;
+    const size_t room = kValues * 2 - span;
+    start_ = (start_ + 7919 * 2) % (room / 2 * 2);
+    return {role, layer, -1, ops::DType::bf16, rows, cols, {{path_, kOnes * 2 + start_, rows, cols * 2, kStep}}};
+  }
+  model::TensorSource ones(model::Role role, int layer, size_t count) const {
+    return {role, layer, -1, ops::DType::bf16, count, 1, {{path_, 0, count, 2, 2}}};
+  }
+
+ private:
+  static constexpr size_t kOnes = 16384, kValues = size_t{8} << 20;
+  int fd_ = -1;
+  std::string path_;
+  size_t start_ = 0;
+};
+
+constexpr int kBlock = 32;
+
+model::EngineSpec spec_of(const Options& o, Noise& noise) {
+  const Shape& s = *o.shape;
+  model::EngineSpec spec;
+  model::DecoderSpec& d = spec.decoder;
+  const int dim = s.hidden / s.heads;
+  d.family = "bench";
+  d.hidden = s.hidden;
+  d.layers = s.layers;
+  d.query_heads = s.heads;
+  d.kv_heads = s.kv;
+  d.head_dim = dim;
+  d.ffn = s.ffn;
+  d.vocab = d.vocab_used = s.vocab;
+  d.norm_eps = 1e-5f;
+  d.attention_scale = 1 / std::sqrt(static_cast<float>(dim));
+  ops::RopeTable rope{{}, dim, 1, s.theta};
+  for (int i = 0; i < dim / 2; ++i) rope.inv_freq.push_back(static_cast<float>(std::pow(s.theta, -2.0 * i / dim)));
+  d.ropes = {rope};
+  d.layer_rope.assign(s.layers, 0);
+  d.layer_window.assign(s.layers, 0);
+  d.layer_moe.assign(s.layers, false);
+
+  const int blocks = (o.prompt + o.tokens + kBlock - 1) / kBlock;
+  d.context = blocks * kBlock;
+  spec.split = {{0, s.heads}, {0, s.kv}, {0, s.ffn}, {0, s.vocab}};
+  using enum model::Role;
+  const size_t hidden = s.hidden, ffn = s.ffn, vocab = s.vocab;
+  spec.tensors = {noise.matrix(embed, -1, vocab, hidden), noise.ones(final_norm, -1, hidden), noise.matrix(lm_head, -1, vocab, hidden)};
+  for (int l = 0; l < s.layers; ++l) {
+    spec.tensors.push_back(noise.ones(attn_norm, l, hidden));
+    spec.tensors.push_back(noise.matrix(attn_qkv, l, static_cast<size_t>(s.heads + 2 * s.kv) * dim, hidden));
+    spec.tensors.push_back(noise.matrix(attn_o, l, hidden, hidden));
+    spec.tensors.push_back(noise.ones(ffn_norm, l, hidden));
+    spec.tensors.push_back(noise.matrix(ffn_gate_up, l, 2 * ffn, hidden));
+    spec.tensors.push_back(noise.matrix(ffn_down, l, hidden, ffn));
+  }
+  spec.weights = o.weights;
+  spec.kv = {0, blocks * o.streams, kBlock, o.kv};
+  spec.max_step_tokens = std::max(o.chunk, o.streams);
+  spec.max_sequences = o.streams;
+  spec.threads = o.threads;
+  return spec;
+}
+
+int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value)); }
+
+struct Piece {
+  int stream, start;
+  std::vector<int32_t> tokens;
+  bool sample;
+};
+
+std::vector<std::byte> plan_of(const std::vector<Piece>& pieces, int blocks_per_stream) {
+  std::vector<int32_t> words(engine::kHeaderWords), tokens, blocks;
+  for (const Piece& p : pieces) {
+    const int length = p.start + static_cast<int>(p.tokens.size()), count = (length + kBlock - 1) / kBlock;
+    const int32_t record[engine::kRecordWords] = {p.stream, static_cast<int32_t>(p.tokens.size()), p.start, count, bits(1),
+                                                  p.sample, bits(0), 0, bits(1), 0, bits(1), 0, 0, 0, 0, -1, 0, 0, 0, 0};
+    words.insert(words.end(), record, record + engine::kRecordWords);
+    tokens.insert(tokens.end(), p.tokens.begin(), p.tokens.end());
+    for (int i = 0; i < count; ++i) blocks.push_back(p.stream * blocks_per_stream + i);
+  }
+  const int32_t header[engine::kHeaderWords] = {engine::kPlanMagic, 1, 0, static_cast<int32_t>(pieces.size()),
+                                                static_cast<int32_t>(tokens.size()), static_cast<int32_t>(blocks.size()), 0, 0};
+  std::copy(std::begin(header), std::end(header), words.begin());
+  words.insert(words.end(), tokens.begin(), tokens.end());
+  words.insert(words.end(), blocks.begin(), blocks.end());
+  const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
+  return {bytes, bytes + words.size() * 4};
+}
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+// Sums up `bytes` at `data` in 64-bit words; enough independent sums that only memory is waited for.
+uint64_t sum_words(const uint8_t* data, size_t bytes) {
+  const auto* words = reinterpret_cast<const uint64_t*>(data);
+  uint64_t sums[16] = {};
+  for (size_t i = 0; i + 16 <= bytes / 8; i += 16) {
+    for (int j = 0; j < 16; ++j) sums[j] += words[i + j];
+  }
+  uint64_t total = 0;
+  for (const uint64_t sum : sums) total += sum;
+  return total;
+}
+
+// Adds the GB/s of some passes over 1 GiB, each thread its own part.
+void measure_reads(int threads, int passes, std::vector<double>& gigabytes) {
+  constexpr size_t kBytes = size_t{1} << 30;
+  ops::cpu::Pool pool(threads);
+  const ops::cpu::Memory memory(kBytes);
+  std::vector<uint64_t> sums(threads);
+  const size_t part = kBytes / threads / 4096 * 4096;
+  pool.run([&](int t) { std::memset(memory.data() + t * part, 1, part); });
+  for (int pass = 0; pass < passes; ++pass) {
+    const auto start = Clock::now();
+    pool.run([&](int t) { sums[t] += sum_words(memory.data() + t * part, part); });
+    gigabytes.push_back(static_cast<double>(part) * threads / seconds_since(start) / 1e9);
+  }
+  for (const uint64_t sum : sums) {
+    if (sum == 0) std::abort();  // the sums must not be optimised away
+  }
+}
+
+double resident_bytes() {
+  long pages = 0, resident = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%ld %ld", &pages, &resident) != 2) resident = 0;
+    std::fclose(file);
+  }
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+void run(const Options& o) {
+  std::vector<double> bandwidth;
+  measure_reads(o.threads, 6, bandwidth);
+
+  Noise noise;
+  const auto alone = comm::make_single();
+  const double before = resident_bytes();
+  const auto loading = Clock::now();
+  engine::Engine engine(spec_of(o, noise), *alone, [](uint64_t, uint64_t) {});
+  const double load_seconds = seconds_since(loading);
+  const engine::Stats stats = engine.stats();
+  const double at_rest = resident_bytes() - before;
+
+  const int blocks = (o.prompt + o.tokens + kBlock - 1) / kBlock;
+  std::vector<double> prefill, decode;
+  for (int round = 0; round < o.repeat; ++round) {
+    engine::StepOutcome outcome;
+    std::vector<int32_t> next(o.streams);
+    double reading = 0;
+    for (int s = 0; s < o.streams; ++s) {
+      for (int start = 0; start < o.prompt; start += o.chunk) {
+        const int count = std::min(o.chunk, o.prompt - start);
+        Piece piece{s, start, {}, start + count == o.prompt};
+        for (int i = 0; i < count; ++i) piece.tokens.push_back((s * 101 + (start + i) * 7919 + 13) % o.shape->vocab);
+        auto plan = plan_of({piece}, blocks);
+        outcome = {};
+        const auto began = Clock::now();
+        engine.step(plan, outcome);
+        reading += seconds_since(began);
+      }
+      next[s] = outcome.tokens[0].id;
+    }
+    prefill.push_back(o.streams * o.prompt / reading);
+
+    // The token that the prompt gave is known: `tokens` steps write the next ones.
+    std::vector<double> steps;
+    for (int i = 0; i < o.tokens; ++i) {
+      std::vector<Piece> pieces;
+      for (int s = 0; s < o.streams; ++s) pieces.push_back({s, o.prompt + i, {next[s]}, true});
+      auto plan = plan_of(pieces, blocks);
+      outcome = {};
+      const auto began = Clock::now();
+      engine.step(plan, outcome);
+      steps.push_back(seconds_since(began));
+      for (const auto& token : outcome.tokens) next[token.slot] = token.id;
+    }
+    double writing = 0;
+    for (const double s : steps) writing += s;
+    decode.push_back(o.tokens * o.streams / writing);
+  }
+  measure_reads(o.threads, 6, bandwidth);
+
+  const double best = *std::max_element(bandwidth.begin(), bandwidth.end());
+  const double weights = static_cast<double>(stats.weight_bytes), per_step = median(decode) / o.streams;
+  const double kept = weights + static_cast<double>(stats.kv_bytes), work = static_cast<double>(stats.workspace_bytes);
+  const double mib = 1 << 20;
+  std::printf("%s %s, %d thread%s, kernels %s, KV %s, %d stream%s\n", o.shape->name, o.weights_name, o.threads,
+              o.threads == 1 ? "" : "s", stats.kernels.c_str(), ops::dtype_name(o.kv), o.streams, o.streams == 1 ? "" : "s");
+  std::printf("  prefill %d     %8.1f tok/s\n", o.prompt, median(prefill));
+  std::printf("  decode %d       %8.2f tok/s  %6.2f GB/s of matrices, %.0f %% of the read bandwidth\n", o.tokens, median(decode),
+              weights * per_step / 1e9, 100 * weights * per_step / 1e9 / best);
+  std::printf("  read bandwidth  %8.2f GB/s best, %.2f median\n", best, median(bandwidth));
+  std::printf("  memory at rest  %8.0f MiB = %.2f * (matrices %.0f + KV %.0f MiB); workspace reserved %.0f MiB\n", at_rest / mib,
+              at_rest / kept, weights / mib, static_cast<double>(stats.kv_bytes) / mib, work / mib);
+  std::printf("  loading         %8.1f s\n", load_seconds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  try {
+    run(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_engine: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
