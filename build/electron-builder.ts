@@ -38,7 +38,11 @@ export function builderConfig(electronVersion: string, electronDist: string | un
     ],
     asar: true,
     // The Linux workers go into every package: a Mac or Windows computer sends them too.
-    extraResources: [{ from: 'dist/worker', to: 'worker', filter: ['*/*', '!*.partial/*', '!*.old/*'] }],
+    extraResources: [
+      { from: 'dist/worker', to: 'worker', filter: ['*/*', '!*.partial/*', '!*.old/*'] },
+      // The built-in model is read by ranks, which know nothing of the archive.
+      { from: 'build/guide-model/model', to: 'guide', filter: ['*'] },
+    ],
     directories: { output: 'dist/packages', buildResources: 'build/icons' },
     electronFuses: fuses,
     publish: null,

@@ -3,13 +3,13 @@ import type { LiveState } from './app-state.ts'
 import type { AppContract } from './contract/app.ts'
 import type { Handlers, OutputOf } from './contract/rpc/contract.ts'
 import { runChecks } from './doctor.ts'
+import type { Guide } from './guide.ts'
 import type { Jobs, Questions } from './jobs.ts'
 import type { Finder, Fleet } from './machines/machines.ts'
 import type { ModelLibrary } from './model-library.ts'
 import type { History, Log } from './monitoring/monitoring.ts'
 import type { Planner } from './planner.ts'
 import type { Chats } from './serving/chats.ts'
-import type { Deployments } from './serving/deployments.ts'
 
 export interface Services {
   state: LiveState
@@ -19,7 +19,7 @@ export interface Services {
   finder: Finder
   library: ModelLibrary
   planner: Planner
-  deployments: Deployments
+  guide: Guide
   chats: Chats
   history: History
   log: Log
@@ -28,7 +28,7 @@ export interface Services {
 }
 
 export function createHandlers(services: Services): Handlers<AppContract> {
-  const { state, jobs, questions, fleet, finder, library, planner, deployments, chats, history, log } = services
+  const { state, jobs, questions, fleet, finder, library, planner, guide, chats, history, log } = services
   return {
     'app.info': () => services.info(),
     'app.stop': () => {
@@ -64,17 +64,19 @@ export function createHandlers(services: Services): Handlers<AppContract> {
     },
     'machine.scan': ({ subnet }) => finder.scan({ subnet }),
 
-    'model.add': ({ source, name }) => library.add(source, name),
-    'model.remove': ({ name }) => {
-      library.remove(name)
+    // The built-in model is added by its name: its folder is the app's own business.
+    'model.add': ({ source, name }) => (guide.is(source) ? guide.restore() : library.add(source, name)),
+    'model.remove': async ({ name }) => {
+      if (guide.is(name)) await guide.remove()
+      else library.remove(name)
       return {}
     },
 
     'plan.make': async (request) => (await planner.prepare(request)).plan,
-    'deployment.start': async (request) => ({ name: (await deployments.start(request)).name }),
-    'deployment.startAndWait': async (request) => await (await deployments.start(request)).ended,
+    'deployment.start': async (request) => ({ name: (await guide.start(request)).name }),
+    'deployment.startAndWait': async (request) => await (await guide.start(request)).ended,
     'deployment.stop': async ({ name }) => {
-      await deployments.stop(name)
+      await guide.stop(name)
       return {}
     },
 

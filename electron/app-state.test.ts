@@ -9,6 +9,7 @@ const empty: AppState = {
   found: [],
   discovery: { on: false, note: '' },
   models: [],
+  guide: null,
   deployments: [],
   jobs: [],
   questions: [],

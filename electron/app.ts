@@ -10,6 +10,8 @@ import type { Handlers } from './contract/rpc/contract.ts'
 import { channelConnection, webSocketChannel } from './contract/rpc/message-transport.ts'
 import type { MessageChannelLike } from './contract/rpc/message-transport.ts'
 import { serve } from './contract/rpc/peer.ts'
+import { createGuide } from './guide.ts'
+import { locateGuideModel } from './guide-model.ts'
 import { createJobs, createQuestions } from './jobs.ts'
 import { createFinder, createFleet, createTrust } from './machines/machines.ts'
 import { createModelLibrary } from './model-library.ts'
@@ -84,6 +86,7 @@ async function build(options: AppOptions, cleanups: (() => unknown)[], close: ()
     found: [],
     discovery: { on: options.discovery, note: '' },
     models: [],
+    guide: null,
     deployments: [],
     jobs: [],
     questions: [],
@@ -140,19 +143,28 @@ async function build(options: AppOptions, cleanups: (() => unknown)[], close: ()
     log: (level, text) => log.write(level, 'deployments', text),
   })
   cleanups.push(() => deployments.close())
+  const guide = await createGuide({
+    state,
+    library,
+    deployments,
+    folder: locateGuideModel({ resourcesPath: options.resourcesPath ?? undefined, root: options.root }),
+    use: { get: () => store.settings.get('guide'), set: (use) => store.settings.set('guide', use) },
+    log: (level, text) => log.write(level, 'deployments', text),
+  })
+  cleanups.push(() => guide.close())
   const textOf = (served: { model: { id: string } }): ReturnType<typeof library.opened>['text'] =>
     library.opened(served.model.id).text
   const chats = createChats({
     threads: store.threads,
     messages: store.messages,
     atOnce: store.atOnce,
-    served: deployments.served,
+    served: guide.served,
     textOf,
   })
 
   const settings = store.settings.all()
   const openai = await startOpenAiServer({
-    served: deployments.served,
+    served: guide.served,
     textOf,
     host: settings.openaiHost,
     port: options.openaiPort ?? settings.openaiPort,
@@ -203,7 +215,7 @@ async function build(options: AppOptions, cleanups: (() => unknown)[], close: ()
     finder,
     library,
     planner,
-    deployments,
+    guide,
     chats,
     history,
     log,

@@ -153,7 +153,7 @@ command(models, 'list', 'models in the library').action((options: { json?: boole
   }),
 )
 
-command(models, 'add <source>', 'add a model folder')
+command(models, 'add <source>', 'add a model folder; guide brings the built-in guide back')
   .option('--name <name>')
   .action((source: string, options: { json?: boolean; name?: string }) =>
     withApp(options, async (client) => {
@@ -171,7 +171,13 @@ command(models, 'remove <name>', 'take a model out of the library; its files sta
   (name: string, options: { json?: boolean }) =>
     withApp(options, async (client) => {
       await client.call('model.remove', { name })
-      print({ removed: name }, () => `${name} is no longer in the library; its files were left alone.`)
+      const { guide } = await currentState(client)
+      const back = guide?.use === 'removed' && [guide.modelId, guide.modelName].includes(name)
+      print({ removed: name }, () =>
+        back
+          ? `${guide.modelName} is no longer in the library and does not answer any more. lanyard models add ${guide.modelId} brings it back.`
+          : `${name} is no longer in the library; its files were left alone.`,
+      )
     }),
 )
 
@@ -238,7 +244,13 @@ planOptions(command(program, 'serve <model>', 'split a model over machines and s
 command(program, 'stop <name>', 'stop a deployment').action((name: string, options: { json?: boolean }) =>
   withApp(options, async (client) => {
     await client.call('deployment.stop', { name })
-    print({ stopped: name }, () => `${name} is stopped.`)
+    const { guide } = await currentState(client)
+    const off = guide?.use === 'off' && guide.name === name
+    print({ stopped: name }, () =>
+      off
+        ? `${name} is stopped and does not answer on demand any more. lanyard serve ${name} starts it again.`
+        : `${name} is stopped.`,
+    )
   }),
 )
 

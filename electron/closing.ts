@@ -3,10 +3,10 @@ import type { AppState } from './contract/state.ts'
 
 type Deployments = Pick<AppState, 'deployments'>
 
-/** Deployments that somebody outside the window may be using. */
+/** Deployments that somebody outside the window may be using; what starts by itself keeps nothing open. */
 export function servingNames(state: Deployments): string[] {
   return state.deployments
-    .filter((each) => each.state === 'serving' || each.state === 'loading')
+    .filter((each) => !each.onDemand && (each.state === 'serving' || each.state === 'loading'))
     .map((each) => each.name)
 }
 

@@ -10,6 +10,7 @@ const state = () =>
     found: [],
     discovery: { on: false, note: '' },
     models: [],
+    guide: null,
     deployments: [],
     jobs: [],
     questions: [],

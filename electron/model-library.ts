@@ -22,10 +22,22 @@ export interface ModelLibrary {
   /** the open model of something that is served: it was opened when it was started */
   opened(modelId: string): OpenModel
   remove(name: string): void
+  /** A model that comes with the app, listed last. Its id and name are taken, and the store does not keep it. */
+  addBuiltIn(builtIn: { id: string; name: string; purpose: string; source: string }): Promise<Model>
+  /** out of the list, whatever uses it */
+  takeOut(id: string): void
+}
+
+/** What the contract shows of an opened model. */
+function shown(opened: OpenModel, own: Pick<Model, 'id' | 'name' | 'purpose' | 'addedAt'>): Model {
+  const { stopIds: _stopIds, generation: _generation, files: _files, ...info } = opened.info
+  return { ...info, ...own }
 }
 
 export function createModelLibrary({ state, records, usersOf }: LibraryDeps): ModelLibrary {
   const open = new Map<string, OpenModel>()
+  /** models of the app itself: not in the store */
+  const builtIn = new Set<string>()
   state.update((draft) => {
     draft.models = records.list()
   })
@@ -35,6 +47,13 @@ export function createModelLibrary({ state, records, usersOf }: LibraryDeps): Mo
     const found = models.find((model) => model.id === name) ?? models.find((model) => model.name === name)
     if (!found) {
       const names = models.map((model) => model.name).join(', ')
+      const { guide } = state.get()
+      if (guide?.use === 'removed' && name === guide.modelId)
+        throw new LanyardError(
+          'not_found',
+          'The built-in guide was taken out of the library.',
+          `lanyard models add ${name} brings it back.`,
+        )
       throw new LanyardError(
         'not_found',
         `No model is called "${name}".`,
@@ -48,7 +67,7 @@ export function createModelLibrary({ state, records, usersOf }: LibraryDeps): Mo
     find,
     async add(source, name) {
       const opened = await openModel(source)
-      const { stopIds: _stopIds, generation: _generation, files: _files, ...info } = opened.info
+      const { info } = opened
       const { models } = state.get()
       const same = models.find((model) => model.path === info.path)
       if (same)
@@ -57,8 +76,13 @@ export function createModelLibrary({ state, records, usersOf }: LibraryDeps): Mo
           `${info.path} is already in the library as ${same.name}.`,
           `lanyard serve ${same.name} serves it.`,
         )
-      const model: Model = { ...info, id: randomUUID(), name: name ?? info.name, addedAt: Date.now() }
-      if (models.some((each) => each.name === model.name)) {
+      const model = shown(opened, {
+        id: randomUUID(),
+        name: name ?? info.name,
+        purpose: info.purpose,
+        addedAt: Date.now(),
+      })
+      if (models.some((each) => each.name === model.name || each.id === model.name)) {
         throw new LanyardError(
           'model_known',
           `There is already a model called ${model.name}.`,
@@ -68,7 +92,8 @@ export function createModelLibrary({ state, records, usersOf }: LibraryDeps): Mo
       records.put(model)
       open.set(model.id, opened)
       state.update((draft) => {
-        draft.models.push(model)
+        // what the user brought stands before what came with the app
+        draft.models.splice(draft.models.findLastIndex((each) => !builtIn.has(each.id)) + 1, 0, model)
       })
       return model
     },
@@ -77,9 +102,8 @@ export function createModelLibrary({ state, records, usersOf }: LibraryDeps): Mo
       const opened = await openModel(model.path)
       open.set(model.id, opened)
       if (opened.info.fingerprint !== model.fingerprint) {
-        const { stopIds: _stopIds, generation: _generation, files: _files, ...info } = opened.info
-        const fresh: Model = { ...info, id: model.id, name: model.name, purpose: model.purpose, addedAt: model.addedAt }
-        records.put(fresh)
+        const fresh = shown(opened, model)
+        if (!builtIn.has(model.id)) records.put(fresh)
         state.update((draft) => {
           draft.models = draft.models.map((each) => (each.id === model.id ? fresh : each))
         })
@@ -101,9 +125,22 @@ export function createModelLibrary({ state, records, usersOf }: LibraryDeps): Mo
           `Stop it first: lanyard stop ${users[0]}.`,
         )
       records.delete(model.id)
-      open.delete(model.id)
+      this.takeOut(model.id)
+    },
+    async addBuiltIn({ source, ...own }) {
+      const opened = await openModel(source)
+      const model = shown(opened, { ...own, addedAt: Date.now() })
+      builtIn.add(model.id)
+      open.set(model.id, opened)
       state.update((draft) => {
-        draft.models = draft.models.filter((each) => each.id !== model.id)
+        draft.models.push(model)
+      })
+      return model
+    },
+    takeOut(id) {
+      open.delete(id)
+      state.update((draft) => {
+        draft.models = draft.models.filter((each) => each.id !== id)
       })
     },
   }

@@ -34,22 +34,24 @@ export function status(info: Info, state: AppState): string {
     '',
     machines(state),
   ]
-  if (state.deployments.length > 0) {
-    lines.push(
-      '',
-      table([
-        ['DEPLOYMENT', 'STATE', 'MODEL', 'TOK/S', ''],
-        ...state.deployments.map((deployment) => [
-          deployment.name,
-          deployment.state,
-          deployment.modelName,
-          deployment.stats.tokensPerSecond.toFixed(1),
-          deployment.status,
-        ]),
-      ]),
-    )
-  }
+  const deployments = state.deployments.map((deployment) => [
+    deployment.name,
+    deployment.state,
+    deployment.modelName,
+    deployment.stats.tokensPerSecond.toFixed(1),
+    deployment.status,
+  ])
+  const standby = standbyOf(state)
+  if (standby) deployments.push([standby.name, 'on demand', standby.model.name, '-', standby.model.purpose])
+  if (deployments.length > 0) lines.push('', table([['DEPLOYMENT', 'STATE', 'MODEL', 'TOK/S', ''], ...deployments]))
   return lines.join('\n')
+}
+
+/** The built-in model while it waits to be asked: no deployment, and yet it answers. */
+function standbyOf({ guide, models, deployments }: AppState): { name: string; model: Model } | null {
+  const model = models.find((each) => each.id === guide?.modelId)
+  if (!guide || !model || guide.use !== 'on-demand' || deployments.some((each) => each.name === guide.name)) return null
+  return { name: guide.name, model }
 }
 
 export function machines(state: Pick<AppState, 'machines' | 'found' | 'discovery'>): string {

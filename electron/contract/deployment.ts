@@ -42,6 +42,8 @@ export const deployment = z.object({
   name: z.string(),
   modelId: z.string(),
   modelName: z.string(),
+  /** started by a request and not by the user; ends by itself when nobody asks */
+  onDemand: z.boolean(),
   engine: z.enum(['native', 'vllm-ray']),
   state: z.enum(['loading', 'serving', 'failed', 'stopping', 'stopped']),
   status: z.string(),

@@ -32,9 +32,11 @@ export function getModel(c: ApiContext, { served }: Services, id: string): Respo
   }
 }
 
-/** A request may leave the model out when there is only one. */
+/** A request may leave the model out when there is only one; what answers on demand counts where nothing else does. */
 async function chosen(services: Services, name: string | undefined): ReturnType<typeof modelOf> {
-  const only = services.served.list()
+  const all = services.served.list()
+  const started = all.filter((each) => !each.onDemand)
+  const only = started.length > 0 ? started : all
   if (name === undefined && only.length !== 1)
     throw new ApiError(400, "Missing required parameter: 'model'.", {
       param: 'model',

@@ -24,7 +24,7 @@ export interface DeploymentDeps {
 
 export interface Deployments {
   /** Checks and begins; the state tells the rest. Resolves with the served name. */
-  start(request: ServeRequest): Promise<{ name: string; ended: Promise<Deployment> }>
+  start(request: ServeRequest, how?: { onDemand: boolean }): Promise<{ name: string; ended: Promise<Deployment> }>
   stop(name: string): Promise<void>
   readonly served: ServedModels
   /** names of deployments that use a machine or a model */
@@ -153,12 +153,13 @@ export function createDeployments(deps: DeploymentDeps): Deployments {
       model: entry.model,
       context: entry.context,
       readyAt: entry.readyAt,
+      onDemand: false,
       generate: (request, signal) => generate(entry, request, signal),
     }
   }
 
   return {
-    async start(request) {
+    async start(request, { onDemand } = { onDemand: false }) {
       if (request.engine === 'vllm-ray') {
         throw new LanyardError(
           'engine_unavailable',
@@ -201,6 +202,7 @@ export function createDeployments(deps: DeploymentDeps): Deployments {
           name,
           modelId: model.id,
           modelName: model.name,
+          onDemand,
           engine: 'native',
           state: 'loading',
           status: 'Connecting to the machines',

@@ -170,6 +170,7 @@ export function fakeServed(name: string, script: Script = {}): FakeServed {
     model: fakeModel(name),
     context: script.context ?? 4096,
     readyAt: 1_700_000_000_000,
+    onDemand: false,
     generate,
     requests,
     get left() {

@@ -28,6 +28,8 @@ export interface Served {
   /** most positions of one sequence, prompt and answer together */
   readonly context: number
   readonly readyAt: number
+  /** starts when it is asked, so it stands behind what the user serves */
+  readonly onDemand: boolean
   /**
    * Starts a generation. The last event is always `ended` (a lost rank is `ended` with reason `failed` and the
    * problem). Aborting the signal, or leaving the loop early, ends the generation on the machines too.

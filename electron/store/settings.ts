@@ -1,6 +1,7 @@
 /** Settings: one schema with defaults. Keys of a newer version are kept, an invalid value gives the default and is named. */
 import type { DatabaseSync } from 'node:sqlite'
 import * as z from 'zod/mini'
+import { guideUse } from '../contract/state.ts'
 
 const apiKey = z.object({
   id: z.string(),
@@ -19,6 +20,7 @@ const schemas = {
   /** web pages (origins) that may call the OpenAI port */
   openaiOrigins: z._default(z.array(z.string()), []),
   discovery: z._default(z.boolean(), true),
+  guide: z._default(guideUse, 'on-demand'),
   theme: z._default(z.enum(['system', 'light', 'dark']), 'system'),
   language: z._default(z.string(), 'en'),
 } as const

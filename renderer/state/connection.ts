@@ -144,6 +144,7 @@ const blank: AppState = {
   found: [],
   discovery: { on: false, note: '' },
   models: [],
+  guide: null,
   deployments: [],
   jobs: [],
   questions: [],

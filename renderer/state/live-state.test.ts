@@ -11,6 +11,7 @@ const start: AppState = {
   found: [],
   discovery: { on: false, note: '' },
   models: [],
+  guide: null,
   deployments: [],
   jobs: [],
   questions: [],
