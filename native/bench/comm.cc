@@ -1,6 +1,6 @@
-// All-reduce over loopback TCP, encrypted, between processes of this machine.
+// All-reduce between processes of this machine: over loopback TCP, encrypted, or through shared memory.
 //
-//   bench_comm [ranks=2] [wire=bf16|f32] [algorithm=measured|one|two] [spin_micros=-1]
+//   bench_comm [ranks=2] [wire=bf16|f32] [algorithm=measured|one|two] [spin_micros=-1] [transport=tcp|shared]
 //
 // Prints the median and the 90th and 99th percentile of rank 0 per payload size. Busy machines give upper bounds: with
 // fewer idle cores than ranks the figures are those of the scheduler.
@@ -55,6 +55,7 @@ int main(int argc, char** argv) {
   const std::string algorithm = argument(3, "measured");
   options.algorithm = algorithm == "one" ? Algorithm::one_shot : algorithm == "two" ? Algorithm::two_shot : Algorithm::measured;
   options.spin_micros = std::atoi(argument(4, "-1").c_str());
+  options.transport = argument(5, "tcp") == "tcp" ? Transport::tcp : Transport::automatic;
   options.key.fill(7);
 
   std::vector<std::unique_ptr<TcpGroup>> groups;
@@ -64,8 +65,8 @@ int main(int argc, char** argv) {
     groups.push_back(std::make_unique<TcpGroup>("127.0.0.1", options));
     peers.push_back({"127.0.0.1", groups.back()->port()});
   }
-  std::printf("%d ranks, loopback, AES-256-GCM, wire %s, %ld cores online\n", options.size,
-              options.wire == Wire::bf16 ? "bf16" : "f32", ::sysconf(_SC_NPROCESSORS_ONLN));
+  std::printf("%d ranks, %s, wire %s, %ld cores online\n", options.size,
+              options.transport == Transport::tcp ? "loopback, AES-256-GCM" : "shared memory", options.wire == Wire::bf16 ? "bf16" : "f32", ::sysconf(_SC_NPROCESSORS_ONLN));
   std::fflush(stdout);
   std::vector<pid_t> children;
   int rank = 0;

@@ -42,7 +42,7 @@ class CommError : public std::runtime_error {
 
 struct CommStats {
   uint64_t operations = 0;      // collectives begun
-  uint64_t bytes_sent = 0;      // on the wire, frames' headers and tags included
+  uint64_t bytes_sent = 0;      // on the wire or through shared memory, frames' headers and tags included
   uint64_t bytes_received = 0;
   double seconds = 0;           // inside collectives that have a deadline (waiting for work is not counted)
   std::vector<uint64_t> last;   // [size] how often this rank's part of an all-reduce was the last to arrive
@@ -86,6 +86,10 @@ enum class Wire : uint8_t { bf16 = 0, f32 = 1 };
 
 enum class Algorithm : uint8_t { measured, one_shot, two_shot };
 
+// What carries the data of a pair of ranks. `automatic`: memory that both map where they are processes of one user on one
+// machine, TCP otherwise; the ranks find out when they join.
+enum class Transport : uint8_t { automatic, tcp };
+
 struct GroupOptions {
   int rank = 0;
   int size = 1;
@@ -106,6 +110,8 @@ struct GroupOptions {
   size_t max_blob = size_t{256} << 20;
   // `measured` times both at connect when size > 2 and agrees on the crossover; the others force one (tests).
   Algorithm algorithm = Algorithm::measured;
+  // A pair shares memory if both its ranks say `automatic`.
+  Transport transport = Transport::automatic;
 };
 
 struct PeerAddress {
@@ -113,7 +119,7 @@ struct PeerAddress {
   uint16_t port = 0;
 };
 
-// One rank's way into a group over TCP: listen, tell the others the port, connect.
+// One rank's way into a group: listen on TCP, tell the others the port, connect.
 class TcpGroup {
  public:
   // Listens on a numeric address at an ephemeral port. Throws std::invalid_argument for impossible options and

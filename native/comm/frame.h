@@ -1,4 +1,5 @@
-// Frames: a 16-byte header (authenticated), the sealed payload, a 16-byte tag.
+// Frames: a 16-byte header (authenticated), the sealed payload, a 16-byte tag. Between ranks that share memory nothing is
+// sealed and there is no tag.
 //
 //   0  u32  epoch
 //   4  u32  sequence: which collective this belongs to (0 on the control channel)
@@ -15,7 +16,7 @@
 
 namespace lanyard::comm {
 
-enum class Op : uint8_t { all_reduce = 1, gather = 2, broadcast = 3, blob = 4, beat = 16, abort = 17, leave = 18 };
+enum class Op : uint8_t { all_reduce = 1, gather = 2, broadcast = 3, blob = 4, place = 5, beat = 16, abort = 17, leave = 18 };
 
 const char* op_name(Op op) noexcept;
 

@@ -12,9 +12,10 @@
 
 #include "communicator.h"
 #include "handshake.h"
+#include "mesh.h"
 #include "monitor.h"
+#include "sealed_link.h"
 #include "socket.h"
-#include "tcp.h"
 
 namespace lanyard::comm {
 namespace {
@@ -77,7 +78,7 @@ class Joining {
     }
   }
 
-  std::vector<std::unique_ptr<DataLink>> run() {
+  std::vector<std::unique_ptr<SealedLink>> run() {
     while (!complete()) {
       if (state_.failed()) leave();
       start_due_targets();
@@ -285,7 +286,7 @@ class Joining {
   void establish(Handshake& one, const SessionKeys& keys) {
     const auto r = static_cast<size_t>(one.rank);
     if (one.channel == Channel::data) {
-      links_[r] = std::make_unique<DataLink>(one.rank, std::move(one.fd), keys, options_.epoch);
+      links_[r] = std::make_unique<SealedLink>(one.rank, std::move(one.fd), keys, options_.epoch);
     } else {
       monitor_.add(one.rank, std::move(one.fd), keys);
       control_[r] = true;
@@ -351,7 +352,7 @@ class Joining {
   std::vector<SocketAddress> addresses_;
   std::vector<Target> targets_;
   std::vector<Handshake> running_;
-  std::vector<std::unique_ptr<DataLink>> links_;
+  std::vector<std::unique_ptr<SealedLink>> links_;
   std::vector<bool> control_;
   std::optional<Suspect> suspect_;
   int bad_hellos_ = 0;
@@ -407,14 +408,15 @@ std::unique_ptr<Communicator> TcpGroup::connect(const std::vector<PeerAddress>& 
     throw std::invalid_argument("a group of " + std::to_string(options.size) + " ranks needs as many addresses, not " +
                                 std::to_string(peers.size()));
   }
+  const auto until = Clock::now() + timeout;
   auto monitor = std::make_unique<Monitor>(impl_->state, options.epoch, options.silence_timeout);
   auto links = [&] {
     const Fd listener = std::move(impl_->listener);  // closed as soon as nobody else is expected
-    return Joining(options, impl_->identity, *impl_->state, *monitor, listener, peers, Clock::now() + timeout).run();
+    return Joining(options, impl_->identity, *impl_->state, *monitor, listener, peers, until).run();
   }();
   wipe(impl_->identity.key);
-  auto communicator = std::make_unique<TcpCommunicator>(options, impl_->state, std::move(monitor), std::move(links));
-  communicator->choose_algorithm();
+  auto communicator = std::make_unique<MeshCommunicator>(options, impl_->state, std::move(monitor), std::move(links));
+  communicator->prepare(until);
   return communicator;
 }
 

@@ -13,7 +13,7 @@ namespace {
 //  88  MAC over the bytes before it
 constexpr char kMagic[] = "LANYARDC";
 constexpr char kRefusalMagic[] = "LANYARDX";
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;  // 2: ranks say where they are before the first operation
 constexpr size_t kMacOffset = 88;
 enum Role : uint8_t { kInitiator = 0, kResponder = 1 };
 

@@ -65,6 +65,23 @@ inline int finish() {
   return tally().failed == 0 ? 0 : 1;
 }
 
+// What carries the data in this run of a test program: its first argument.
+enum class Carrier { tcp, shared, mixed };
+inline Carrier& carrier() {
+  static Carrier chosen = Carrier::tcp;
+  return chosen;
+}
+inline void choose_carrier(int argc, char** argv) {
+  const std::string wanted = argc > 1 ? argv[1] : "tcp";
+  carrier() = wanted == "shared" ? Carrier::shared : wanted == "mixed" ? Carrier::mixed : Carrier::tcp;
+  std::printf("data travels by %s\n", carrier() == Carrier::shared ? "shared memory"
+                                       : carrier() == Carrier::mixed ? "shared memory between even ranks, TCP otherwise" : "TCP");
+}
+inline Transport transport_of(int rank) {
+  const bool shares = carrier() == Carrier::shared || (carrier() == Carrier::mixed && rank % 2 == 0);
+  return shares ? Transport::automatic : Transport::tcp;
+}
+
 // More ranks than cores run here, so nobody spins unless a test says so.
 inline GroupOptions test_options() {
   GroupOptions options;
@@ -86,6 +103,7 @@ inline Listening listen_all(int size, GroupOptions options, const std::function<
     GroupOptions own = options;
     own.rank = rank;
     own.size = size;
+    own.transport = transport_of(rank);
     if (adjust) adjust(own);
     all.groups.push_back(std::make_unique<TcpGroup>(address, own));
     all.peers.push_back({address, all.groups.back()->port()});

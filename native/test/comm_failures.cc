@@ -156,7 +156,8 @@ void disagreement() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  choose_carrier(argc, argv);
   test("a killed rank is named by all others during all-reduces, one-shot", [] { struck(SIGKILL, reduce_for_ever, {0, 2}, 1, 3); });
   test("a killed rank is named by all others during all-reduces, two-shot",
        [] { struck(SIGKILL, reduce_for_ever, {0, 1, 2}, 3, 4, Algorithm::two_shot); });

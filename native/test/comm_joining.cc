@@ -78,7 +78,7 @@ void strangers() {
     open.push_back(fd);
     std::vector<uint8_t> bytes(i % 3 == 0 ? 0 : i % 3 == 1 ? 150 : 100000);
     for (auto& byte : bytes) byte = static_cast<uint8_t>(random());
-    if (i % 3 == 1) std::memcpy(bytes.data(), "LANYARDC\1\0", 10);
+    if (i % 3 == 1) std::memcpy(bytes.data(), "LANYARDC\2\0", 10);
     [[maybe_unused]] const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   CHECK(open.size() > 100);

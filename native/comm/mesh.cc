@@ -1,4 +1,4 @@
-#include "tcp.h"
+#include "mesh.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "shared_link.h"
 #include "wire.h"
 
 namespace lanyard::comm {
@@ -60,23 +61,26 @@ Range slice_of(int rank, int size, size_t count) {
 
 }  // namespace
 
-TcpCommunicator::TcpCommunicator(const GroupOptions& options, std::shared_ptr<GroupState> state,
-                                 std::unique_ptr<Monitor> monitor, std::vector<std::unique_ptr<DataLink>> links)
+MeshCommunicator::MeshCommunicator(const GroupOptions& options, std::shared_ptr<GroupState> state,
+                                 std::unique_ptr<Monitor> monitor, std::vector<std::unique_ptr<SealedLink>> links)
     : options_(options), rank_(options.rank), size_(options.size), spin_(spin_time(options.spin_micros)),
-      state_(std::move(state)), links_(std::move(links)), monitor_(std::move(monitor)),
+      state_(std::move(state)), links_(std::make_move_iterator(links.begin()), std::make_move_iterator(links.end())),
+      monitor_(std::move(monitor)),
       two_shot_from_(options.algorithm == Algorithm::two_shot ? 0 : kNever) {
   for (int step = 1; step < size_; ++step) peers_.push_back(&link((rank_ + step) % size_));
   stats_.last.resize(static_cast<size_t>(size_));
 }
 
-TcpCommunicator::~TcpCommunicator() {
+MeshCommunicator::~MeshCommunicator() {
   monitor_.reset();  // says goodbye while the data connections still stand
 }
 
-void TcpCommunicator::abort(const std::string& reason) noexcept { state_->fail(Failure::aborted, rank_, reason); }
+void MeshCommunicator::abort(const std::string& reason) noexcept { state_->fail(Failure::aborted, rank_, reason); }
 
-CommStats TcpCommunicator::stats() const {
+CommStats MeshCommunicator::stats() const {
   CommStats stats = stats_;
+  stats.bytes_sent -= before_.bytes_sent;
+  stats.bytes_received -= before_.bytes_received;
   for (const DataLink* peer : peers_) {
     stats.bytes_sent += peer->bytes_sent();
     stats.bytes_received += peer->bytes_received();
@@ -84,13 +88,13 @@ CommStats TcpCommunicator::stats() const {
   return stats;
 }
 
-void TcpCommunicator::fail(Failure failure, int rank, const std::string& message) {
+void MeshCommunicator::fail(Failure failure, int rank, const std::string& message) {
   state_->fail(failure, rank, message);
   state_->wait_announced(kAnnounce);
   state_->raise();
 }
 
-void TcpCommunicator::on_closed(int peer) {
+void MeshCommunicator::on_closed(int peer) {
   const auto until = Clock::now() + kCause;
   while (!state_->failed() && !state_->left(peer) && Clock::now() < until) state_->wait_failed(milliseconds(5));
   if (state_->left(peer)) {
@@ -99,19 +103,19 @@ void TcpCommunicator::on_closed(int peer) {
   fail(Failure::rank_lost, peer, "the connection to rank " + std::to_string(peer) + " ended");
 }
 
-void TcpCommunicator::on_corrupt(int peer, Op op) {
+void MeshCommunicator::on_corrupt(int peer, Op op) {
   fail(Failure::comm_corrupt, peer,
        "what came from rank " + std::to_string(peer) + " during operation " + std::to_string(sequence_) + " (" + op_name(op) +
            ") is not what was sent, or that rank is at another operation");
 }
 
-void TcpCommunicator::throw_if_failed() {
+void MeshCommunicator::throw_if_failed() {
   if (!state_->failed()) return;
   state_->wait_announced(kAnnounce);
   state_->raise();
 }
 
-uint32_t TcpCommunicator::begin() {
+uint32_t MeshCommunicator::begin() {
   throw_if_failed();
   shareable_ = 0;
   last_arrival_ = rank_;
@@ -119,7 +123,7 @@ uint32_t TcpCommunicator::begin() {
   return ++sequence_;
 }
 
-uint8_t* TcpCommunicator::scratch(size_t bytes) {
+uint8_t* MeshCommunicator::scratch(size_t bytes) {
   if (bytes > scratch_bytes_) {
     scratch_.reset();
     scratch_ = std::make_unique_for_overwrite<uint8_t[]>(bytes);
@@ -130,27 +134,30 @@ uint8_t* TcpCommunicator::scratch(size_t bytes) {
 
 // Moves bytes both ways on all connections until every started message is through. `step` runs after each progress.
 template <typename Step>
-void TcpCommunicator::drive(const Wait& wait, Step step) {
+void MeshCommunicator::drive(const Wait& wait, Step step) {
   const auto started = Clock::now();
   auto idle_since = started;
-  auto deadline = wait.idle ? Clock::time_point::max() : started + options_.op_timeout;
+  auto deadline = wait.idle ? Clock::time_point::max() : std::max(started + options_.op_timeout, wait.at_least);
   bool first_look = true;
   for (;;) {
     bool moved = false, pending = false;
     for (DataLink* peer : peers_) {
       const auto progress = peer->pump_send(shareable_);
       if (progress == DataLink::Progress::closed) on_closed(peer->rank());
+      if (progress == DataLink::Progress::corrupt) on_corrupt(peer->rank(), wait.op);
       moved |= progress == DataLink::Progress::some;
       pending |= !peer->sent();
     }
     for (DataLink* peer : peers_) {
       if (peer->received()) continue;
+      const bool had_first = peer->received_first();
       const auto progress = peer->pump_receive();
       if (progress == DataLink::Progress::closed) on_closed(peer->rank());
       if (progress == DataLink::Progress::corrupt) on_corrupt(peer->rank(), wait.op);
       moved |= progress == DataLink::Progress::some;
-      if (!peer->received()) pending = true;
-      else if (!first_look) last_arrival_ = peer->rank();
+      pending |= !peer->received();
+      // By first phases: in the second a rank that is not late itself passes on the wait for another.
+      if (!had_first && peer->received_first() && !first_look) last_arrival_ = peer->rank();
     }
     first_look = false;
     if (moved) step();
@@ -169,12 +176,12 @@ void TcpCommunicator::drive(const Wait& wait, Step step) {
     }
     give_up_if_late(wait, now, idle_since, deadline);
     if (wait.idle && deadline == Clock::time_point::max() && state_->left_ranks() != 0) deadline = now + kAfterGoodbye;
-    sleep_until(wait, deadline);
+    sleep_until(deadline);
   }
   if (wait.counted) stats_.seconds += std::chrono::duration<double>(Clock::now() - started).count();
 }
 
-void TcpCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since,
+void MeshCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since,
                                       Clock::time_point deadline) {
   const auto name = [](int rank) { return "rank " + std::to_string(rank); };
   if (now - idle_since > 2 * options_.silence_timeout) {
@@ -198,29 +205,31 @@ void TcpCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, C
   }
 }
 
-void TcpCommunicator::sleep_until(const Wait&, Clock::time_point deadline) {
+void MeshCommunicator::sleep_until(Clock::time_point deadline) {
   std::array<pollfd, kMaxRanks> polled;
   size_t count = 0;
+  bool ready = false;
   polled[count++] = {state_->caller_wake(), POLLIN, 0};
-  for (const DataLink* peer : peers_) {
-    const int events = (peer->received() ? 0 : POLLIN) | (peer->wants_to_write() ? POLLOUT : 0);
-    if (events != 0) polled[count++] = {peer->fd(), static_cast<short>(events), 0};
+  for (DataLink* peer : peers_) {
+    const short events = peer->before_sleep(ready);
+    polled[count++] = {events == 0 ? -1 : peer->fd(), events, 0};
   }
-  auto limit = options_.silence_timeout;
+  auto limit = ready ? milliseconds(0) : options_.silence_timeout;
   if (deadline != Clock::time_point::max()) {
     limit = std::min(limit, std::chrono::ceil<milliseconds>(deadline - Clock::now()));
   }
   ::poll(polled.data(), count, static_cast<int>(std::max<int64_t>(limit.count(), 0)));
+  for (size_t i = 1; i < count; ++i) peers_[i - 1]->after_sleep(polled[i].revents);
   if ((polled[0].revents & POLLIN) != 0) state_->drain_caller_wake();
 }
 
-void TcpCommunicator::all_reduce_sum(float* data, size_t count) {
+void MeshCommunicator::all_reduce_sum(float* data, size_t count) {
   if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count);
   else one_shot(data, count);
   ++stats_.last[static_cast<size_t>(last_arrival_)];
 }
 
-void TcpCommunicator::one_shot(float* data, size_t count) {
+void MeshCommunicator::one_shot(float* data, size_t count) {
   const uint32_t sequence = begin();
   const size_t width = wire_bytes(options_.wire), bytes = count * width, stride = aligned(bytes);
   uint8_t* const parts_memory = scratch(stride * static_cast<size_t>(size_));
@@ -245,7 +254,7 @@ void TcpCommunicator::one_shot(float* data, size_t count) {
   });
 }
 
-void TcpCommunicator::two_shot(float* data, size_t count) {
+void MeshCommunicator::two_shot(float* data, size_t count) {
   const uint32_t sequence = begin();
   const size_t width = wire_bytes(options_.wire), whole = aligned(count * width);
   const Range own = slice_of(rank_, size_, count);
@@ -283,7 +292,7 @@ void TcpCommunicator::two_shot(float* data, size_t count) {
   from_wire(options_.wire, result, count, data);
 }
 
-void TcpCommunicator::gather(const void* send, size_t bytes, void* receive, int root) {
+void MeshCommunicator::gather(const void* send, size_t bytes, void* receive, int root) {
   const uint32_t sequence = begin();
   const auto* from = static_cast<const uint8_t*>(send);
   if (rank_ != root) {
@@ -299,7 +308,7 @@ void TcpCommunicator::gather(const void* send, size_t bytes, void* receive, int 
   drive({Op::gather}, [] {});
 }
 
-void TcpCommunicator::broadcast(void* data, size_t bytes, int root) {
+void MeshCommunicator::broadcast(void* data, size_t bytes, int root) {
   const uint32_t sequence = begin();
   auto* memory = static_cast<uint8_t*>(data);
   if (rank_ == root) {
@@ -311,7 +320,7 @@ void TcpCommunicator::broadcast(void* data, size_t bytes, int root) {
 }
 
 // The first frame holds the whole length and as much of the blob as fits: a step's plan is one frame.
-void TcpCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
+void MeshCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
   constexpr size_t kLength = 8;
   const uint32_t sequence = begin();
   uint8_t* const first = scratch(kFrameBytes);
@@ -344,7 +353,7 @@ void TcpCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
   drive({Op::blob}, [] {});
 }
 
-double TcpCommunicator::measure(size_t elements, int rounds) {
+double MeshCommunicator::measure(size_t elements, int rounds) {
   std::vector<float> data(elements);
   std::vector<double> micros;
   all_reduce_sum(data.data(), elements);
@@ -359,7 +368,82 @@ double TcpCommunicator::measure(size_t elements, int rounds) {
   return *middle;
 }
 
-void TcpCommunicator::choose_algorithm() {
+void MeshCommunicator::prepare(Clock::time_point until) {
+  share_memory(until);
+  choose_algorithm();
+  before_ = {};
+  before_ = stats();
+  const size_t ranks = stats_.last.size();
+  stats_ = {};
+  stats_.last.resize(ranks);
+}
+
+// Every rank says where it is. Of two in one place the lower makes the memory and the higher says whether it could open
+// it; both then leave TCP behind. All of it travels sealed, so an offer is the other rank's own.
+void MeshCommunicator::share_memory(Clock::time_point until) {
+  using Place = std::array<uint8_t, 32>;
+  struct Pair {
+    Place theirs{};
+    SharedMemory::Offer offer;
+    SharedMemory memory;
+    uint8_t agreed = 0;
+  };
+  const Wait wait{.op = Op::place, .counted = false, .at_least = until};
+  const auto bytes = [](auto& value) { return reinterpret_cast<uint8_t*>(&value); };
+  const Place own = options_.transport == Transport::tcp ? Place{} : own_place();
+  std::vector<Pair> pairs(static_cast<size_t>(size_));
+
+  uint32_t sequence = begin();
+  for (DataLink* peer : peers_) {
+    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
+    peer->send(Op::place, sequence, {own.data(), own.size()});
+    peer->receive(Op::place, sequence, {pair.theirs.data(), pair.theirs.size()});
+  }
+  drive(wait, [] {});
+  std::vector<DataLink*> near;
+  for (DataLink* peer : peers_) {
+    if (own != Place{} && pairs[static_cast<size_t>(peer->rank())].theirs == own) near.push_back(peer);
+  }
+
+  sequence = begin();
+  for (DataLink* peer : near) {
+    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
+    if (rank_ < peer->rank()) {
+      pair.memory = SharedMemory::create(pair.offer);
+      peer->send(Op::place, sequence, {bytes(pair.offer), sizeof pair.offer});
+    } else {
+      peer->receive(Op::place, sequence, {bytes(pair.offer), sizeof pair.offer});
+    }
+  }
+  drive(wait, [] {});
+
+  sequence = begin();
+  for (DataLink* peer : near) {
+    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
+    if (rank_ < peer->rank()) {
+      peer->receive(Op::place, sequence, {&pair.agreed, 1});
+    } else {
+      if (pair.offer.process != 0) pair.memory = SharedMemory::open(pair.offer);
+      pair.agreed = pair.memory ? 1 : 0;
+      peer->send(Op::place, sequence, {&pair.agreed, 1});
+    }
+  }
+  drive(wait, [] {});
+
+  for (DataLink* peer : near) {
+    const int rank = peer->rank();
+    Pair& pair = pairs[static_cast<size_t>(rank)];
+    if (pair.agreed != 1 || !pair.memory) continue;
+    pair.memory.close_file();
+    // All links are sealed ones until here.
+    Fd doorbell = static_cast<SealedLink*>(peer)->release();
+    links_[static_cast<size_t>(rank)] =
+        std::make_unique<SharedLink>(rank, std::move(doorbell), std::move(pair.memory), rank_ < rank, options_.epoch);
+  }
+  for (size_t i = 0; i < peers_.size(); ++i) peers_[i] = &link((rank_ + static_cast<int>(i) + 1) % size_);
+}
+
+void MeshCommunicator::choose_algorithm() {
   if (options_.algorithm != Algorithm::measured || size_ <= 2) return;
   constexpr size_t kSizes[] = {4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20};
   constexpr auto kBudget = milliseconds(500);

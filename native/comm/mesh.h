@@ -1,22 +1,22 @@
-// The Communicator over a full mesh of TCP connections. The calling thread drives all of them itself.
+// The Communicator over a full mesh of links, one to every other rank. The calling thread drives all of them itself.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "communicator.h"
-#include "data_link.h"
 #include "group_state.h"
 #include "monitor.h"
+#include "sealed_link.h"
 
 namespace lanyard::comm {
 
-class TcpCommunicator final : public Communicator {
+class MeshCommunicator final : public Communicator {
  public:
   // `links` has an entry for every rank, empty for the own one.
-  TcpCommunicator(const GroupOptions& options, std::shared_ptr<GroupState> state, std::unique_ptr<Monitor> monitor,
-                  std::vector<std::unique_ptr<DataLink>> links);
-  ~TcpCommunicator() override;
+  MeshCommunicator(const GroupOptions& options, std::shared_ptr<GroupState> state, std::unique_ptr<Monitor> monitor,
+                  std::vector<std::unique_ptr<SealedLink>> links);
+  ~MeshCommunicator() override;
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
@@ -28,15 +28,20 @@ class TcpCommunicator final : public Communicator {
   double measure(size_t elements, int rounds) override;
   CommStats stats() const override;
 
-  // Times both algorithms and lets rank 0 choose from where on two-shot is used. A collective.
-  void choose_algorithm();
+  // What every rank does between joining and use: ranks on one machine change from TCP to shared memory, then both
+  // algorithms are timed and rank 0 chooses from where on two-shot is used. Ranks may come as late as `until`.
+  void prepare(Clock::time_point until);
 
  private:
   struct Wait {
     Op op;
     bool idle = false;     // waiting for work: no deadline until its first byte
     bool counted = true;   // time spent belongs into stats
+    Clock::time_point at_least{};  // no deadline before this
   };
+
+  void share_memory(Clock::time_point until);
+  void choose_algorithm();
 
   uint32_t begin();
   void throw_if_failed();
@@ -46,7 +51,7 @@ class TcpCommunicator final : public Communicator {
   DataLink& link(int peer) { return *links_[static_cast<size_t>(peer)]; }
   template <typename Step>
   void drive(const Wait& wait, Step step);
-  void sleep_until(const Wait& wait, Clock::time_point deadline);
+  void sleep_until(Clock::time_point deadline);
   void give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since, Clock::time_point deadline);
   [[noreturn]] void fail(Failure failure, int rank, const std::string& message);
   [[noreturn]] void on_closed(int peer);
@@ -59,6 +64,7 @@ class TcpCommunicator final : public Communicator {
   std::shared_ptr<GroupState> state_;
   std::vector<std::unique_ptr<DataLink>> links_;
   std::vector<DataLink*> peers_;  // in the order they are served: rank+1, rank+2, …
+  CommStats before_;              // what preparing cost
   std::unique_ptr<Monitor> monitor_;
 
   size_t two_shot_from_;  // bytes on the wire
