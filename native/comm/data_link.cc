@@ -48,7 +48,7 @@ bool DataLink::next_cut(size_t shareable, FrameHeader& header, Outgoing& payload
   const size_t phase = cut_[0] < outgoing_[0].bytes ? 0 : 1;
   const size_t length = std::min(outgoing_[phase].bytes - cut_[phase], kFrameBytes);
   if (length == 0 || (phase == 1 && shareable < cut_[1] + length)) return false;
-  header = {epoch_, send_sequence_, send_op_, static_cast<uint8_t>(phase), static_cast<uint32_t>(length)};
+  header = {epoch_, send_sequence_, send_op_, static_cast<uint8_t>(phase), 0, static_cast<uint32_t>(length)};
   payload = {outgoing_[phase].from + cut_[phase], length};
   return true;
 }
@@ -56,7 +56,7 @@ bool DataLink::next_cut(size_t shareable, FrameHeader& header, Outgoing& payload
 bool DataLink::expected(const FrameHeader& header) const noexcept {
   const size_t phase = received_[0] < incoming_[0].bytes ? 0 : 1;
   const size_t length = std::min(incoming_[phase].bytes - received_[phase], kFrameBytes);
-  const FrameHeader wanted{epoch_, receive_sequence_, receive_op_, static_cast<uint8_t>(phase),
+  const FrameHeader wanted{epoch_, receive_sequence_, receive_op_, static_cast<uint8_t>(phase), 0,
                            any_ ? header.length : static_cast<uint32_t>(length)};
   return header == wanted && header.length <= length && (!any_ || header.length >= least_);
 }

@@ -29,6 +29,7 @@ struct FrameHeader {
   uint32_t sequence = 0;
   Op op = Op::beat;
   uint8_t phase = 0;
+  uint16_t zero = 0;
   uint32_t length = 0;
 
   bool operator==(const FrameHeader&) const = default;
@@ -48,12 +49,14 @@ inline void store_header(uint8_t* to, const FrameHeader& header) noexcept {
   store_u32(to + 4, header.sequence);
   to[8] = static_cast<uint8_t>(header.op);
   to[9] = header.phase;
-  to[10] = to[11] = 0;
+  to[10] = static_cast<uint8_t>(header.zero);
+  to[11] = static_cast<uint8_t>(header.zero >> 8);
   store_u32(to + 12, header.length);
 }
 
 inline FrameHeader load_header(const uint8_t* from) noexcept {
-  return {load_u32(from), load_u32(from + 4), static_cast<Op>(from[8]), from[9], load_u32(from + 12)};
+  return {load_u32(from), load_u32(from + 4), static_cast<Op>(from[8]), from[9],
+          static_cast<uint16_t>(from[10] | from[11] << 8), load_u32(from + 12)};
 }
 
 }  // namespace lanyard::comm

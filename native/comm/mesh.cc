@@ -224,7 +224,8 @@ void MeshCommunicator::sleep_until(Clock::time_point deadline) {
 }
 
 void MeshCommunicator::all_reduce_sum(float* data, size_t count) {
-  if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count);
+  if (size_ == 1) begin();  // a sum of one is itself, unrounded
+  else if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count);
   else one_shot(data, count);
   ++stats_.last[static_cast<size_t>(last_arrival_)];
 }

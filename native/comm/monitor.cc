@@ -109,7 +109,7 @@ void Monitor::queue(Link& link, Op op, Bytes payload) {
   const size_t begin = link.out.size();
   link.out.resize(begin + kHeaderBytes + payload.size() + kTagBytes);
   uint8_t* frame = link.out.data() + begin;
-  store_header(frame, {epoch_, 0, op, 0, static_cast<uint32_t>(payload.size())});
+  store_header(frame, {epoch_, 0, op, 0, 0, static_cast<uint32_t>(payload.size())});
   link.seal.seal({frame, kHeaderBytes}, payload, frame + kHeaderBytes);
 }
 

@@ -177,6 +177,83 @@ void measured_crossover() {
   }
 }
 
+uint64_t mixed(uint64_t digest, const void* data, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) digest = (digest ^ static_cast<const uint8_t*>(data)[i]) * 0x100000001b3ULL;
+  return digest;
+}
+
+// A random run of collectives that all ranks draw alike; each checks what it can know, and returns a digest of every bit
+// that must be the same on all ranks.
+uint64_t random_run(Communicator& group, uint64_t seed, Wire wire, bool dawdle) {
+  std::mt19937_64 shared(seed), own(seed + 77 + static_cast<uint64_t>(group.rank()));
+  const size_t size = static_cast<size_t>(group.size());
+  const auto want = [](bool right, const char* what) {
+    if (!right) throw std::runtime_error(std::string("wrong bytes from ") + what);
+  };
+  uint64_t digest = 0xcbf29ce484222325ULL;
+  for (int round = 0; round < 40; ++round) {
+    const size_t count = shared() % (size_t{1} << (shared() % 17));
+    const int root = static_cast<int>(shared() % size);
+    const uint64_t kind = shared() % 5;
+    if (dawdle && own() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(own() % 400));
+    if (kind <= 1) {
+      std::vector<float> exact(count), data(count);
+      for (size_t i = 0; i < count; ++i) {
+        exact[i] = exact_value(i + static_cast<size_t>(round), group.rank());
+        data[i] = random_value(i * 41 + static_cast<size_t>(round), group.rank());
+      }
+      group.all_reduce_sum(exact.data(), count);
+      for (size_t i = 0; i < count; ++i) {
+        float sum = 0;
+        for (int rank = 0; rank < group.size(); ++rank) sum += exact_value(i + static_cast<size_t>(round), rank);
+        want(exact[i] == sum, "an all-reduce");
+      }
+      group.all_reduce_sum(data.data(), count);
+      for (size_t i = 0; i < count; ++i) {
+        float near = 0, size_of_sum = 0;
+        for (int rank = 0; rank < group.size(); ++rank) {
+          const float part = random_value(i * 41 + static_cast<size_t>(round), rank);
+          near += part;
+          size_of_sum += std::fabs(part);
+        }
+        want(std::fabs(data[i] - near) <= size_of_sum * (wire == Wire::bf16 ? 0x1p-7F : 0x1p-20F), "a random all-reduce");
+      }
+      digest = mixed(digest, data.data(), count * sizeof(float));
+    } else if (kind == 2) {
+      std::vector<uint8_t> mine(count, static_cast<uint8_t>(group.rank() + round)), all(count * size);
+      group.gather(mine.data(), count, all.data(), root);
+      for (size_t i = 0; group.rank() == root && i < all.size(); ++i) want(all[i] == static_cast<uint8_t>(i / count + static_cast<size_t>(round)), "gather");
+    } else if (kind == 3) {
+      std::vector<uint8_t> told(count, static_cast<uint8_t>(group.rank() * 3 + round));
+      group.broadcast(told.data(), count, root);
+      for (const uint8_t byte : told) want(byte == static_cast<uint8_t>(root * 3 + round), "broadcast");
+      digest = mixed(digest, told.data(), count);
+    } else {
+      std::vector<std::byte> blob(group.rank() == root ? count : 3, static_cast<std::byte>(group.rank() + round));
+      group.broadcast_blob(blob, root);
+      want(blob.size() == count && (count == 0 || blob.back() == static_cast<std::byte>(root + round)), "a blob");
+      digest = mixed(digest, blob.data(), count);
+    }
+  }
+  return digest;
+}
+
+void random_collectives(int size, uint64_t seed) {
+  GroupOptions options = test_options();
+  options.algorithm = seed % 3 == 0 ? Algorithm::measured : seed % 3 == 1 ? Algorithm::one_shot : Algorithm::two_shot;
+  options.wire = seed % 2 == 0 ? Wire::bf16 : Wire::f32;
+  std::vector<uint64_t> digests(2 * static_cast<size_t>(size));
+  for (const bool again : {false, true}) {
+    // Which algorithm was measured to be faster may differ from run to run, and with it the rounding.
+    if (again && options.algorithm == Algorithm::measured && size > 2) digests.resize(static_cast<size_t>(size));
+    if (again && digests.size() == static_cast<size_t>(size)) continue;
+    all_well(in_threads(listen_all(size, options), [&](Communicator& group) {
+      digests[static_cast<size_t>(group.rank() + (again ? size : 0))] = random_run(group, seed, options.wire, again);
+    }));
+  }
+  for (const uint64_t digest : digests) CHECK(digest == digests[0], "seed %lu", static_cast<unsigned long>(seed));
+}
+
 void idle_is_cheap() {
   double used = 1;
   all_well(in_threads(listen_all(2, test_options()), [&](Communicator& group) {
@@ -258,6 +335,12 @@ int main(int argc, char** argv) {
     test(name.c_str(), [&] { gathers_and_broadcasts(size); });
   }
   test("a rank that lags longer than the silence timeout with full buffers is waited for", lagging_rank);
+  for (const int size : {1, 2, 3, 5, 8}) {
+    const std::string name = "random runs are right, and the same bits on every rank and again, " + std::to_string(size) + " ranks";
+    test(name.c_str(), [&] {
+      for (uint64_t seed = 0; seed < 6; ++seed) random_collectives(size, seed + 100 * static_cast<uint64_t>(size));
+    });
+  }
   test("ranks may run ahead of the others", rank_ahead);
   test("the measured crossover is the same on all ranks", measured_crossover);
   test("waiting for work costs next to nothing", idle_is_cheap);
