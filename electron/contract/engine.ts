@@ -53,7 +53,51 @@ export const extent = z.object({
 })
 export type Extent = z.infer<typeof extent>
 
-/** One tensor of this rank: the extents, one below the other, are its rows. */
+/**
+ * How low-bit values lie in their bytes. r and c count rows (outputs) and columns (inputs).
+ * `f8_e4m3`        [rows][cols] bytes
+ * `int4_rows`      [rows][cols / 8] words of 32 bits, nibble i = column 8k + i, value + 8
+ * `gptq4` `gptq8`  [cols / n][rows] words of 32 bits, part i of a word = column n·k + i (n = 8 or 4 parts)
+ * `awq4`           [cols][rows / 8] words of 32 bits, nibbles hold rows 8k + 0, 2, 4, 6, 1, 3, 5, 7
+ * `mxfp4`          [rows][cols / 2] bytes, low nibble first, e2m1; blocks of 32 columns
+ */
+export const encoding = z.enum(['f8_e4m3', 'int4_rows', 'gptq4', 'gptq8', 'awq4', 'mxfp4'])
+export type Encoding = z.infer<typeof encoding>
+
+/** Numbers that belong to a group of values; `e8m0` is a power of two, 2^(byte − 127). */
+export const scaleType = z.enum(['f32', 'f16', 'bf16', 'e8m0'])
+export type ScaleType = z.infer<typeof scaleType>
+
+const extents = z.array(extent)
+
+/**
+ * A run of rows of one published low-bit tensor: value = (stored − zero) · scale, in f32. Each table is cut outward to
+ * whole words and groups; `skip` says how far in the piece's first row and column lie.
+ */
+export const packedPiece = z.object({
+  encoding,
+  rows: z.number(),
+  /** first row and column, counted from the border of the word or group that holds them */
+  skip: z.object({ rows: z.number(), cols: z.number() }),
+  /** how many rows and columns share a scale */
+  group: z.object({ rows: z.number(), cols: z.number() }),
+  values: extents,
+  scaleType,
+  /** [row groups][column groups]; `gptq` and `awq` [column groups][rows]; none: 1 */
+  scales: extents,
+  /** packed as the values of `gptq` and `awq` along rows: [column groups][rows / n] words; none: the middle of the range */
+  zeros: extents,
+  /** added to stored zeros: 1 where a file keeps zero − 1 */
+  zeroOffset: z.number(),
+  /** i32 per column: its group, where columns were quantised in another order (GPTQ act-order); then scales and zeros are those of all groups */
+  columnGroups: extents,
+})
+export type PackedPiece = z.infer<typeof packedPiece>
+
+/**
+ * One tensor of this rank: the extents, one below the other, are its rows. A low-bit tensor has no extents of its own
+ * but pieces, one below the other; its `dtype` is what they unpack to.
+ */
 export const tensorSource = z.object({
   role: tensorRole,
   /** 0-based layer, −1 for tensors of the whole model */
@@ -63,9 +107,19 @@ export const tensorSource = z.object({
   dtype,
   rows: z.number(),
   cols: z.number(),
-  extents: z.array(extent),
+  extents,
+  packed: z.optional(z.array(packedPiece)),
 })
 export type TensorSource = z.infer<typeof tensorSource>
+
+/** The tables of a piece, in the order in which a shard holds them. */
+export const pieceTables = ['values', 'scales', 'zeros', 'columnGroups'] as const
+
+/** All bytes of a tensor, in the order in which a shard holds them. */
+export function extentsOf(source: TensorSource): Extent[] {
+  if (!source.packed) return source.extents
+  return source.packed.flatMap((piece) => pieceTables.flatMap((table) => piece[table]))
+}
 
 /** Rotary embedding as numbers: every scaling rule that needs no run-time length is already in `invFreq`. */
 export const rope = z.object({

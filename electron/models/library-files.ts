@@ -9,6 +9,7 @@ import { modelFacts, type ModelFacts } from './architecture/architecture.ts'
 import { isObject, type JsonObject } from './architecture/config.ts'
 import { type ChatMessage, chatTemplate, type ChatTemplate, type RenderOptions, templateOf } from './chat-template.ts'
 import { checkTensors, loadPlan } from './load-plan.ts'
+import { heldBytes, quantisationName, wholeColumns } from './quantisation/quantisation.ts'
 import type { TensorHeaders } from './safetensors.ts'
 import { readHeaders } from './safetensors-files.ts'
 import { type Shard, shardOf } from './shard-files.ts'
@@ -58,6 +59,7 @@ export interface OpenModel {
   readonly plannable: {
     decoder: DecoderSpec
     storedBytes: number
+    lowBit: { bytes: number; group: number } | null
     sizesOf(split: RankSplit, rank: number): WeightSizes
   }
   /** @param context longest sequence of the deployment; absent: all the model allows */
@@ -212,7 +214,7 @@ function infoOf(read: Read): ModelInfo {
     family: read.facts.family,
     parameters: parametersOf(read.facts),
     bytes: read.files.reduce((sum, file) => sum + (weights.has(file.name) ? file.bytes : 0), 0),
-    dtype: dtypeOf(read.headers),
+    dtype: read.facts.quantisation ? quantisationName(read.facts.quantisation) : dtypeOf(read.headers),
     context: decoder.context,
     layers: decoder.layers,
     hidden: decoder.hidden,
@@ -273,6 +275,10 @@ export async function openModel(path: string): Promise<OpenModel> {
     plannable: {
       decoder: read.facts.decoder,
       storedBytes: info.dtype === 'f32' ? 4 : 2,
+      lowBit: read.facts.quantisation && {
+        bytes: heldBytes(read.facts.quantisation),
+        group: wholeColumns(read.facts.quantisation),
+      },
       sizesOf: (split, rank) => weightSizes(read.facts, split, rank),
     },
     splittable(context) {

@@ -3,12 +3,23 @@
  *
  * Rows of a matrix are cut by taking a run of rows; columns (row-parallel matrices) by taking a strided block.
  * A fused role is several extents, one below the other. A vector has one column and as many rows as values.
+ * Matrices of quantised checkpoints are several tables each (see `quantisation/packed.ts`), cut so that every rank gets
+ * the low-bit values and scales of its block.
  * Tensors of which a rank gets nothing (a rank without heads has no attn_qkv) are left out.
  */
-import type { DecoderSpec, DType, Extent, RankSplit, TensorSource } from '../contract/engine.ts'
+import {
+  type DecoderSpec,
+  type DType,
+  type Extent,
+  extentsOf,
+  type PackedPiece,
+  type RankSplit,
+  type TensorSource,
+} from '../contract/engine.ts'
 import { LanyardError } from '../contract/errors.ts'
 import type { ModelFacts } from './architecture/architecture.ts'
 import type { Axis, Piece, TensorRule } from './architecture/layout.ts'
+import { packedPieceOf } from './quantisation/packed.ts'
 import type { TensorHeader, TensorHeaders } from './safetensors.ts'
 
 const dtypes: Record<string, DType> = { F32: 'f32', F16: 'f16', BF16: 'bf16' }
@@ -51,24 +62,31 @@ const prefixes: ((name: string) => string)[] = [
   (name) => (name.startsWith('model.') ? `model.language_model.${name.slice('model.'.length)}` : name),
 ]
 
-function find(headers: TensorHeaders, piece: Piece): TensorHeader {
+function lookUp(headers: TensorHeaders, name: string): TensorHeader | null {
   for (const prefixed of prefixes) {
-    const header = headers.get(prefixed(piece.name))
-    if (!header) continue
-    if (header.shape.length !== piece.shape.length || header.shape.some((n, i) => n !== piece.shape[i])) {
-      throw new LanyardError(
-        'model_config_mismatch',
-        `${header.name} is [${header.shape.join(', ')}] in the file, but config.json makes it [${piece.shape.join(', ')}].`,
-        'config.json and the weights are not from the same checkpoint: download or copy both again.',
-      )
-    }
-    return header
+    const header = headers.get(prefixed(name))
+    if (header) return header
   }
-  throw new LanyardError(
-    'model_tensor_missing',
-    `The weights have no tensor ${piece.name}, which this architecture needs.`,
-    'The checkpoint is incomplete or of another version: download or copy it again.',
-  )
+  return null
+}
+
+function find(headers: TensorHeaders, piece: Piece): TensorHeader {
+  const header = lookUp(headers, piece.name)
+  if (!header) {
+    throw new LanyardError(
+      'model_tensor_missing',
+      `The weights have no tensor ${piece.name}, which this architecture needs.`,
+      'The checkpoint is incomplete or of another version: download or copy it again.',
+    )
+  }
+  if (header.shape.length !== piece.shape.length || header.shape.some((n, i) => n !== piece.shape[i])) {
+    throw new LanyardError(
+      'model_config_mismatch',
+      `${header.name} is [${header.shape.join(', ')}] in the file, but config.json makes it [${piece.shape.join(', ')}].`,
+      'config.json and the weights are not from the same checkpoint: download or copy both again.',
+    )
+  }
+  return header
 }
 
 function dtypeOf(header: TensorHeader): DType {
@@ -76,51 +94,84 @@ function dtypeOf(header: TensorHeader): DType {
   if (!dtype) {
     throw new LanyardError(
       'model_unsupported',
-      `${header.name} is stored as ${header.dtype}; only F32, F16 and BF16 can be read yet.`,
-      'Use an unquantised checkpoint of this model.',
+      `${header.name} is stored as ${header.dtype}; tensors of this kind can be read as F32, F16 and BF16 only.`,
+      'Use another checkpoint of this model.',
     )
   }
   return dtype
 }
 
-function extentOf(
-  header: TensorHeader,
-  piece: Piece,
-  rows: { start: number; count: number },
-  cols: { start: number; count: number },
-  whole: number,
-): Extent {
+interface Range {
+  start: number
+  count: number
+}
+
+function extentOf(header: TensorHeader, piece: Piece, rows: Range, cols: Range, whole: number): Extent {
   const size = bytesOf(dtypeOf(header))
-  const first = piece.start + rows.start
+  const step = piece.step ?? 1
+  const first = piece.start + rows.start * step
   const offset = header.offset + (first * whole + cols.start) * size
   // A run of whole one-value rows is one row: nothing is gained by describing it value by value.
-  if (whole === 1) return { file: header.file, offset, rows: 1, rowBytes: rows.count * size, stride: rows.count * size }
-  return { file: header.file, offset, rows: rows.count, rowBytes: cols.count * size, stride: whole * size }
+  if (whole === 1 && step === 1)
+    return { file: header.file, offset, rows: 1, rowBytes: rows.count * size, stride: rows.count * size }
+  return { file: header.file, offset, rows: rows.count, rowBytes: cols.count * size, stride: step * whole * size }
+}
+
+/** The low-bit tables of a piece, or null when it is an ordinary tensor. */
+function packedOf(
+  facts: ModelFacts,
+  headers: TensorHeaders,
+  piece: Piece,
+  rows: Range,
+  cols: Range,
+): PackedPiece | null {
+  if (piece.shape.length < 2) return null
+  const step = piece.step ?? 1
+  const module = piece.name.replace(/\.weight$/, '')
+  const block = {
+    name: piece.name,
+    shape: { rows: piece.shape.slice(0, -1).reduce((product, n) => product * n, 1), cols: piece.shape.at(-1)! },
+    rows: { start: piece.start + rows.start * step, count: rows.count },
+    cols,
+    step,
+  }
+  return packedPieceOf(
+    block,
+    (suffix) => lookUp(headers, `${module}.${suffix}`),
+    (suffix) => lookUp(headers, `${piece.name}${suffix}`),
+    facts.quantisation,
+  )
+}
+
+function mixed(piece: Piece, stored: string, other: string): LanyardError {
+  return new LanyardError(
+    'model_unsupported',
+    `${piece.name} is stored as ${stored}, the tensors it is joined with as ${other}.`,
+    'Use a checkpoint with one dtype.',
+  )
 }
 
 function sourceOf(rule: TensorRule, facts: ModelFacts, headers: TensorHeaders, split: RankSplit): TensorSource | null {
   const cols = cutOf(rule.cols, facts.decoder, split)
   const extents: Extent[] = []
+  const packed: PackedPiece[] = []
   let rows = 0
-  let dtype: DType | null = null
+  let kind: DType | 'low-bit' | null = null
   for (const piece of rule.pieces) {
-    const header = find(headers, piece)
-    const stored = dtypeOf(header)
-    if (dtype !== null && dtype !== stored) {
-      throw new LanyardError(
-        'model_unsupported',
-        `${header.name} is stored as ${stored}, the tensors it is joined with as ${dtype}.`,
-        'Use a checkpoint with one dtype.',
-      )
-    }
-    dtype = stored
     const cut = cutOf(piece.rows, facts.decoder, split)
+    const tables = packedOf(facts, headers, piece, cut, cols)
+    const header = tables ? null : find(headers, piece)
+    const stored = header ? dtypeOf(header) : 'low-bit'
+    if (kind !== null && kind !== stored) throw mixed(piece, stored, kind)
+    kind = stored
     if (cut.count === 0 || cols.count === 0) continue
     rows += cut.count
-    extents.push(extentOf(header, piece, cut, cols, rule.cols.width))
+    if (tables) packed.push(tables)
+    else if (header) extents.push(extentOf(header, piece, cut, cols, rule.cols.width))
   }
-  if (dtype === null || extents.length === 0) return null
-  return { role: rule.role, layer: rule.layer, expert: rule.expert, dtype, rows, cols: cols.count, extents }
+  if (kind === null || rows === 0) return null
+  const place = { role: rule.role, layer: rule.layer, expert: rule.expert, rows, cols: cols.count }
+  return kind === 'low-bit' ? { ...place, dtype: 'f32', extents, packed } : { ...place, dtype: kind, extents }
 }
 
 /**
@@ -151,5 +202,5 @@ export function checkTensors(facts: ModelFacts, headers: TensorHeaders): void {
 
 /** Bytes that a load plan reads. */
 export function planBytes(sources: TensorSource[]): number {
-  return sources.reduce((sum, source) => sum + source.rows * source.cols * bytesOf(source.dtype), 0)
+  return sources.flatMap(extentsOf).reduce((sum, extent) => sum + extent.rows * extent.rowBytes, 0)
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import type { Extent, TensorSource } from '../contract/engine.ts'
+import { type Extent, extentsOf, pieceTables, type TensorSource } from '../contract/engine.ts'
 import { bytesOf } from './load-plan.ts'
 
 /** Part of the key: changes when the same slices would be laid out otherwise. */
@@ -39,7 +39,8 @@ function runOf(source: TensorSource): { file: string; start: number; end: number
   return { file: extent.file, start: extent.offset, end: extent.offset + extent.rows * extent.rowBytes }
 }
 
-const sizeOf = (source: TensorSource) => source.rows * source.cols * bytesOf(source.dtype)
+const lengthOf = (extents: readonly Extent[]) => extents.reduce((sum, { rows, rowBytes }) => sum + rows * rowBytes, 0)
+const sizeOf = (source: TensorSource) => lengthOf(extentsOf(source))
 
 interface Placed {
   source: TensorSource
@@ -71,18 +72,50 @@ function place(tensors: TensorSource[]): { placed: Placed[]; bytes: number } {
 
 const dtypeNames = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const
 
+/** The tables of a low-bit tensor as they follow one another from byte `start` on, each one row below the other. */
+function tablesOf(source: TensorSource, start: number, path: string): TensorSource {
+  let next = start
+  const packed = source.packed!.map((piece) => {
+    const moved = { ...piece }
+    for (const table of pieceTables) {
+      const [first] = piece[table]
+      if (!first) continue
+      const rows = piece[table].reduce((sum, extent) => sum + extent.rows, 0)
+      moved[table] = [{ file: path, offset: next, rows, rowBytes: first.rowBytes, stride: first.rowBytes }]
+      next += lengthOf(piece[table])
+    }
+    return moved
+  })
+  return { ...source, packed }
+}
+
+/** What the file's header says of a tensor: name, dtype, shape, first byte and length. */
+function entriesOf({
+  source,
+  start,
+}: Placed): { name: string; dtype: string; shape: number[]; start: number; bytes: number }[] {
+  const name = nameOf(source)
+  if (!source.packed) {
+    const shape = [source.rows, source.cols]
+    return [{ name, dtype: dtypeNames[source.dtype], shape, start, bytes: sizeOf(source) }]
+  }
+  return tablesOf(source, start, '').packed!.flatMap((piece, i) =>
+    pieceTables.flatMap((table) =>
+      piece[table].map(({ offset, rows, rowBytes }) => ({
+        name: `${name}.${i}.${table}`,
+        dtype: 'U8',
+        shape: [rows, rowBytes],
+        start: offset,
+        bytes: rows * rowBytes,
+      })),
+    ),
+  )
+}
+
 function headerOf(placed: Placed[], fingerprint: string): Uint8Array {
   const entries: [string, unknown][] = [['__metadata__', { format: layout, model: fingerprint }]]
-  for (const { source, start, shared } of placed) {
-    if (shared) continue
-    entries.push([
-      nameOf(source),
-      {
-        dtype: dtypeNames[source.dtype],
-        shape: [source.rows, source.cols],
-        data_offsets: [start, start + sizeOf(source)],
-      },
-    ])
+  for (const { name, dtype, shape, start, bytes } of placed.filter(({ shared }) => !shared).flatMap(entriesOf)) {
+    entries.push([name, { dtype, shape, data_offsets: [start, start + bytes] }])
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)))
   const padded = Math.ceil((8 + json.length) / alignment) * alignment - 8
@@ -95,8 +128,13 @@ function headerOf(placed: Placed[], fingerprint: string): Uint8Array {
 function keyOf(tensors: TensorSource[], fingerprint: string): string {
   const hash = createHash('sha256').update(`${layout}\n${fingerprint}\n`)
   for (const source of tensors) {
-    const slices = source.extents.map((e) => [basename(e.file), e.offset, e.rows, e.rowBytes, e.stride])
-    hash.update(`${JSON.stringify([nameOf(source), source.dtype, source.rows, source.cols, slices])}\n`)
+    const slices = extentsOf(source).map((e) => [basename(e.file), e.offset, e.rows, e.rowBytes, e.stride])
+    const packed = source.packed?.map(({ encoding, rows, skip, group, scaleType, zeroOffset }) => [
+      [encoding, scaleType, rows, zeroOffset],
+      [skip.rows, skip.cols, group.rows, group.cols],
+    ])
+    const parts = packed ? [slices, packed] : [slices]
+    hash.update(`${JSON.stringify([nameOf(source), source.dtype, source.rows, source.cols, ...parts])}\n`)
   }
   return hash.digest('hex').slice(0, 32)
 }
@@ -113,9 +151,10 @@ export function shardLayout(tensors: TensorSource[], fingerprint: string): Shard
     key: keyOf(tensors, fingerprint),
     bytes: header.length + bytes,
     header,
-    data: placed.filter(({ shared }) => !shared).flatMap(({ source }) => source.extents),
+    data: placed.filter(({ shared }) => !shared).flatMap(({ source }) => extentsOf(source)),
     at: (path) =>
       placed.map(({ source, start }) => {
+        if (source.packed) return tablesOf(source, header.length + start, path)
         const rowBytes = source.cols === 1 ? sizeOf(source) : source.cols * bytesOf(source.dtype)
         const rows = source.cols === 1 ? 1 : source.rows
         return { ...source, extents: [{ file: path, offset: header.length + start, rows, rowBytes, stride: rowBytes }] }

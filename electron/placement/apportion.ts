@@ -36,9 +36,12 @@ export function rangesOf(width: number, unit: number, shares: readonly number[])
 
 /**
  * The FFN unit: the widest of 32, 16, 8 that still gives every rank some two dozen units, so that rounding costs a few
- * percent at most; wide units keep kernels and quantisation groups whole.
+ * percent at most; wide units keep kernels whole. Where `group` columns share a scale (0: none), the group or the half
+ * or quarter of it takes their place, down to 32: a group cut in two has its scale on both ranks, but a cut within 32
+ * columns could not be kept in few bits.
  */
-export function ffnUnit(width: number, ranks: number): number {
-  const fitting = [32, 16, 8].filter((unit) => width % unit === 0)
+export function ffnUnit(width: number, ranks: number, group = 0): number {
+  const units = group > 0 && group % 32 === 0 ? [group, 128, 64, 32].filter((unit) => group % unit === 0) : [32, 16, 8]
+  const fitting = units.filter((unit) => width % unit === 0)
   return fitting.find((unit) => width / unit >= 24 * ranks) ?? fitting.at(-1) ?? (width >= 8 * ranks ? 8 : 1)
 }

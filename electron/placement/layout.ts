@@ -42,7 +42,7 @@ function missing(seats: readonly Seat[], memory: readonly Memory[]): Map<string,
 export function layOut(model: PlanModel, seats: readonly Seat[], options: LayoutOptions): Layout {
   let shares = options.shares ? [...options.shares] : seats.map((seat) => seat.speed)
   const make = (given: number[]): Layout => {
-    const splits = splitsOf(model.decoder, given)
+    const splits = splitsOf(model.decoder, given, model.lowBit?.group)
     const memory = splits.map((split, rank) => memoryOf(model, split, rank, options))
     const shortBy = Math.max(0, ...missing(seats, memory).values())
     const wireBytes = options.weights === 'f32' ? 4 : 2

@@ -22,25 +22,30 @@ export interface PlanModel {
   decoder: DecoderSpec
   /** bytes of one stored value: 2 or 4 */
   storedBytes: number
+  /**
+   * the matrices of the layers are stored in few bits: bytes of one value kept that way in memory, and how many columns
+   * share a scale (0: all). Absent or null: stored like the rest
+   */
+  lowBit?: { bytes: number; group: number } | null
   sizesOf(split: RankSplit, rank: number): WeightSizes
 }
 
 export type Weights = EngineSpec['weights']
 export type KvDtype = EngineSpec['kv']['dtype']
 
-/** Bytes of one matrix value in memory; int8 has a scale per row, int4 one of 16 bits per 32 values. */
-export function matrixBytes(weights: Weights, storedBytes: number): number {
+/** Bytes of one matrix value in memory, of the layers and of the head; int8 has a scale per row, int4 one of 16 bits per 32 values. */
+export function matrixBytes(weights: Weights, model: PlanModel): { layers: number; head: number } {
   switch (weights) {
     case 'stored':
-      return storedBytes
+      return { layers: model.lowBit?.bytes ?? model.storedBytes, head: model.storedBytes }
     case 'f32':
-      return 4
+      return { layers: 4, head: 4 }
     case 'bf16':
-      return 2
+      return { layers: 2, head: 2 }
     case 'int8':
-      return 1.01
+      return { layers: 1.01, head: 1.01 }
     case 'int4':
-      return 0.5625
+      return { layers: 0.5625, head: 0.5625 }
   }
 }
 
@@ -79,7 +84,8 @@ export function memoryOf(
 ): Memory {
   const d = model.decoder
   const sizes = model.sizesOf(split, rank)
-  const matrices = (sizes.attention + sizes.ffn + sizes.head) * matrixBytes(options.weights, model.storedBytes)
+  const bytes = matrixBytes(options.weights, model)
+  const matrices = (sizes.attention + sizes.ffn) * bytes.layers + sizes.head * bytes.head
   const weights = Math.ceil(matrices + (sizes.table + sizes.other) * model.storedBytes)
   const kv = kvBlocksOf(options.context, options.sequences) * kvBlockSize * kvBytesPerToken(d, split, options.kv)
   const perToken =

@@ -80,16 +80,16 @@ export function speedOf(
   options: SpeedOptions,
 ): Predicted {
   const d = model.decoder
-  const bytes = matrixBytes(options.weights, model.storedBytes)
+  const bytes = matrixBytes(options.weights, model)
   const sizes = splits.map((split, rank) => model.sizesOf(split, rank))
   const slowest = (seconds: (rank: number) => number) => Math.max(...splits.map((_, rank) => seconds(rank)))
   const attention = slowest(
     (rank) =>
-      (sizes[rank]!.attention * bytes + typicalPositions * kvBytesPerToken(d, splits[rank]!, options.kv)) /
+      (sizes[rank]!.attention * bytes.layers + typicalPositions * kvBytesPerToken(d, splits[rank]!, options.kv)) /
       seats[rank]!.speed,
   )
-  const ffn = slowest((rank) => (sizes[rank]!.ffnActive * bytes) / seats[rank]!.speed)
-  const head = slowest((rank) => (sizes[rank]!.head * bytes) / seats[rank]!.speed)
+  const ffn = slowest((rank) => (sizes[rank]!.ffnActive * bytes.layers) / seats[rank]!.speed)
+  const head = slowest((rank) => (sizes[rank]!.head * bytes.head) / seats[rank]!.speed)
   const compute = attention + ffn + head
 
   const link = slowestLink(seats, options.links)
@@ -99,7 +99,8 @@ export function speedOf(
   // A prompt of one full step, bound by arithmetic rather than by reading.
   const prompt = slowest((rank) => {
     const { attention: a, ffnActive: f, head: h } = sizes[rank]!
-    return Math.max((2 * (a + f) * stepTokens + 2 * h) / seats[rank]!.flops, ((a + f + h) * bytes) / seats[rank]!.speed)
+    const read = (a + f) * bytes.layers + h * bytes.head
+    return Math.max((2 * (a + f) * stepTokens + 2 * h) / seats[rank]!.flops, read / seats[rank]!.speed)
   })
   const promptReduce = 2 * d.layers * allReduceSeconds(stepTokens * d.hidden * options.wireBytes, seats.length, link)
   const measured = seats.every((seat) => seat.measured) && link.measured

@@ -53,6 +53,18 @@ std::string describe(const TensorSource& tensor) {
   return text;
 }
 
+const uint8_t* locate(const Extent& extent, const MappedFile& file, const std::string& what) {
+  // 2^50 bytes is beyond any file: the products below cannot overflow.
+  constexpr uint64_t kLargest = uint64_t{1} << 50;
+  const bool sane = extent.rows > 0 && extent.row_bytes > 0 && extent.offset < kLargest && extent.row_bytes < kLargest &&
+                    extent.stride < kLargest && extent.rows <= kLargest / std::max(extent.row_bytes, extent.stride);
+  const uint64_t end = sane ? extent.offset + (extent.rows - 1) * extent.stride + extent.row_bytes : 0;
+  if (sane && end <= file.size()) return file.data() + extent.offset;
+  throw Error("weights_truncated", extent.file + " has " + std::to_string(file.size()) + " bytes, but " + what +
+                                       " needs it to reach " +
+                                       (sane ? std::to_string(end) : std::string("an impossible length")) + ".");
+}
+
 FileRows::FileRows(const TensorSource& tensor, Files& files) {
   dtype = tensor.dtype;
   rows = tensor.rows;
@@ -61,21 +73,12 @@ FileRows::FileRows(const TensorSource& tensor, Files& files) {
   for (const Extent& extent : tensor.extents) {
     if (extent.rows == 0 || extent.row_bytes == 0) continue;
     auto file = files.open(extent.file);
-    // 2^50 bytes is beyond any file: the products below cannot overflow.
-    constexpr uint64_t kLargest = uint64_t{1} << 50;
-    const bool sane = extent.offset < kLargest && extent.row_bytes < kLargest && extent.stride < kLargest &&
-                      extent.rows <= kLargest / std::max(extent.row_bytes, extent.stride);
-    const uint64_t end = sane ? extent.offset + (extent.rows - 1) * extent.stride + extent.row_bytes : 0;
-    if (!sane || end > file->size()) {
-      throw Error("weights_truncated", extent.file + " has " + std::to_string(file->size()) + " bytes, but " +
-                                           describe(tensor) + " needs it to reach " +
-                                           (sane ? std::to_string(end) : std::string("an impossible length")) + ".");
-    }
+    const uint8_t* data = locate(extent, *file, describe(tensor));
     const uint64_t bytes = extent.rows * extent.row_bytes;
     if (extent.stride == extent.row_bytes) {
-      pieces_.push_back({total, file->data() + extent.offset, bytes, bytes, bytes});
+      pieces_.push_back({total, data, bytes, bytes, bytes});
     } else {
-      pieces_.push_back({total, file->data() + extent.offset, extent.row_bytes, extent.stride, bytes});
+      pieces_.push_back({total, data, extent.row_bytes, extent.stride, bytes});
     }
     total += bytes;
     files_.push_back(std::move(file));

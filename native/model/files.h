@@ -37,6 +37,9 @@ class Files {
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };
 
+// First byte of an extent. Throws Error weights_truncated when it ends behind its file; `what` names the tensor.
+const uint8_t* locate(const Extent& extent, const MappedFile& file, const std::string& what);
+
 // The bytes of a tensor, extents one below the other, read as rows. Keeps its files mapped.
 class FileRows final : public ops::RowSource {
  public:

@@ -68,6 +68,29 @@ struct Extent {
   uint64_t offset = 0, rows = 0, row_bytes = 0, stride = 0;
 };
 
+// How low-bit values lie in their bytes: see the contract's `encoding`.
+enum class Encoding : uint8_t { f8_e4m3, int4_rows, gptq4, gptq8, awq4, mxfp4 };
+
+// Names as the contract has them, in the order of Encoding.
+inline constexpr const char* kEncodingNames[] = {"f8_e4m3", "int4_rows", "gptq4", "gptq8", "awq4", "mxfp4"};
+
+enum class ScaleType : uint8_t { f32, f16, bf16, e8m0 };
+
+inline constexpr const char* kScaleTypeNames[] = {"f32", "f16", "bf16", "e8m0"};
+
+// A run of rows of one low-bit tensor.
+struct PackedPiece {
+  Encoding encoding = Encoding::f8_e4m3;
+  size_t rows = 0;
+  size_t skip_rows = 0, skip_cols = 0;    // first row and column, from the border of their word or group
+  size_t group_rows = 1, group_cols = 1;  // rows and columns that share a scale
+  std::vector<Extent> values;
+  ScaleType scale_type = ScaleType::f32;
+  std::vector<Extent> scales, zeros;  // empty: 1 and the middle of the range
+  int zero_offset = 0;                // added to stored zeros
+  std::vector<Extent> column_groups;  // empty: columns in order
+};
+
 struct TensorSource {
   Role role = Role::embed;
   int layer = -1;
@@ -75,6 +98,7 @@ struct TensorSource {
   ops::DType dtype = ops::DType::f32;
   size_t rows = 0, cols = 0;
   std::vector<Extent> extents;
+  std::vector<PackedPiece> packed;  // low-bit: instead of extents
 };
 
 // What matrices become on load.

@@ -3,6 +3,8 @@
 #include <string>
 
 #include "../error.h"
+#include "files.h"
+#include "packed.h"
 
 namespace lanyard::model {
 namespace {
@@ -26,7 +28,7 @@ struct Shape {
 class Loader {
  public:
   Loader(const EngineSpec& spec, ops::Ops& ops, const Progress& progress) : spec_(spec), ops_(ops), progress_(progress) {
-    for (const TensorSource& t : spec.tensors) total_ += t.rows * t.cols * ops::stored_bytes(t.dtype);
+    for (const TensorSource& t : spec.tensors) total_ += stored_size(t);
     weights_.layers.resize(spec.decoder.layers);
     for (size_t i = 0; i < weights_.layers.size(); ++i) {
       if (spec.decoder.layer_moe[i]) weights_.layers[i].experts.resize(spec.decoder.experts);
@@ -37,7 +39,7 @@ class Loader {
     progress_(0, total_);
     for (const TensorSource& tensor : spec_.tensors) {
       place(tensor);
-      done_ += tensor.rows * tensor.cols * ops::stored_bytes(tensor.dtype);
+      done_ += stored_size(tensor);
       progress_(done_, total_);
     }
     files_.forget();
@@ -52,7 +54,7 @@ class Loader {
     const size_t q = heads * d.head_dim, kv = static_cast<size_t>(spec_.split.kv_heads.count) * d.head_dim;
     if (t.role == Role::embed) {
       expect(t, {static_cast<size_t>(d.vocab), hidden});
-      weights_.embed = std::make_unique<FileRows>(t, files_);
+      weights_.embed = open_rows(t, files_);
       return;
     }
     if (t.role == Role::final_norm) {
@@ -113,8 +115,8 @@ class Loader {
     if (order == ops::RowOrder::gated && t.rows % 2 != 0) {
       throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
     }
-    const FileRows source(t, files_);
-    out = ops_.pack(source, packed_type(exact ? WeightType::stored : spec_.weights, t.dtype), order);
+    const auto source = open_rows(t, files_);
+    out = ops_.pack(*source, packed_type(exact ? WeightType::stored : spec_.weights, t.dtype), order);
     weights_.bytes += out->bytes;
   }
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "../ops/ops.h"
-#include "files.h"
 #include "spec.h"
 
 namespace lanyard::model {
@@ -33,7 +32,7 @@ struct LayerWeights {
 };
 
 struct Weights {
-  std::unique_ptr<FileRows> embed;  // [vocab, hidden] on the host, rows are read on demand
+  std::unique_ptr<ops::RowSource> embed;  // [vocab, hidden] on the host, rows are read on demand
   std::vector<LayerWeights> layers;
   const float* final_norm = nullptr;     // [hidden]
   std::unique_ptr<ops::Matrix> lm_head;  // [this rank's rows, hidden]

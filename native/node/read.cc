@@ -79,23 +79,56 @@ uint64_t unsigned_of(const Napi::Object& object, const char* name) {
   return static_cast<uint64_t>(value);
 }
 
+std::vector<model::Extent> read_extents(const Napi::Object& o, const char* name) {
+  std::vector<model::Extent> out;
+  const Napi::Array extents = list(o, name);
+  for (uint32_t i = 0; i < extents.Length(); ++i) {
+    const Napi::Object e = extents.Get(i).As<Napi::Object>();
+    out.push_back({text(e, "file"), unsigned_of(e, "offset"), unsigned_of(e, "rows"), unsigned_of(e, "rowBytes"),
+                   unsigned_of(e, "stride")});
+  }
+  return out;
+}
+
+template <class E, size_t N>
+E one_of(const Napi::Object& o, const char* name, const char* const (&names)[N], const char* kind) {
+  const std::string value = text(o, name);
+  for (size_t i = 0; i < N; ++i) {
+    if (value == names[i]) return static_cast<E>(i);
+  }
+  refuse(o.Env(), value, kind);
+}
+
+model::PackedPiece read_packed(const Napi::Object& o) {
+  model::PackedPiece p;
+  p.encoding = one_of<model::Encoding>(o, "encoding", model::kEncodingNames, "an encoding this engine knows");
+  p.rows = unsigned_of(o, "rows");
+  const Napi::Object skip = child(o, "skip"), group = child(o, "group");
+  p.skip_rows = unsigned_of(skip, "rows");
+  p.skip_cols = unsigned_of(skip, "cols");
+  p.group_rows = unsigned_of(group, "rows");
+  p.group_cols = unsigned_of(group, "cols");
+  p.values = read_extents(o, "values");
+  p.scale_type = one_of<model::ScaleType>(o, "scaleType", model::kScaleTypeNames, "a scale type this engine knows");
+  p.scales = read_extents(o, "scales");
+  p.zeros = read_extents(o, "zeros");
+  p.zero_offset = integer(o, "zeroOffset");
+  p.column_groups = read_extents(o, "columnGroups");
+  return p;
+}
+
 model::TensorSource read_tensor(const Napi::Object& o) {
   model::TensorSource t;
-  const std::string role = text(o, "role");
-  size_t index = 0;
-  while (index < std::size(model::kRoleNames) && role != model::kRoleNames[index]) ++index;
-  if (index == std::size(model::kRoleNames)) refuse(o.Env(), role, "a tensor role this engine knows");
-  t.role = static_cast<model::Role>(index);
+  t.role = one_of<model::Role>(o, "role", model::kRoleNames, "a tensor role this engine knows");
   t.layer = integer(o, "layer");
   t.expert = integer(o, "expert");
   t.dtype = dtype_of(o, "dtype");
   t.rows = unsigned_of(o, "rows");
   t.cols = unsigned_of(o, "cols");
-  const Napi::Array extents = list(o, "extents");
-  for (uint32_t i = 0; i < extents.Length(); ++i) {
-    const Napi::Object e = extents.Get(i).As<Napi::Object>();
-    t.extents.push_back({text(e, "file"), unsigned_of(e, "offset"), unsigned_of(e, "rows"), unsigned_of(e, "rowBytes"),
-                         unsigned_of(e, "stride")});
+  t.extents = read_extents(o, "extents");
+  if (o.Has("packed") && !o.Get("packed").IsUndefined()) {
+    const Napi::Array packed = list(o, "packed");
+    for (uint32_t i = 0; i < packed.Length(); ++i) t.packed.push_back(read_packed(packed.Get(i).As<Napi::Object>()));
   }
   return t;
 }

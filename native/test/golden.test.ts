@@ -52,6 +52,7 @@ async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float3
 
 const families = [
   'llama', 'llama-tied-f16', 'qwen1', 'qwen2', 'qwen2-yarn', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3',
+  'llama-fp8-channel', 'llama-fp8-tensor', 'qwen3-fp8-block', 'qwen2-gptq', 'qwen2-gptq-actorder', 'qwen2-awq',
 ]
 
 // Fractions of heads, FFN columns and vocabulary rows at which the ranks are cut.

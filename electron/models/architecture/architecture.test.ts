@@ -54,18 +54,34 @@ describe('what is refused', () => {
     expect(refusal({ model_type: 'mamba' }).message).toContain('mamba')
   })
 
-  test.each([
-    ['awq', { quant_method: 'awq', bits: 4 }],
-    ['gptq', { quant_method: 'gptq' }],
-    ['fp8', { quant_method: 'fp8' }],
-    ['compressed-tensors (float-quantized)', { quant_method: 'compressed-tensors', format: 'float-quantized' }],
-  ])('a checkpoint quantised as %s', (name, quantization_config) => {
-    expect(refusal({ ...llama, quantization_config })).toMatchObject({
-      code: 'model_unsupported',
-      message: expect.stringContaining(name),
-    })
+  const group = (weights: object, format = 'pack-quantized') => ({
+    quant_method: 'compressed-tensors',
+    format,
+    config_groups: { group_0: { weights } },
   })
-
+  test.each([
+    ['GPTQ with 3 bits', { quant_method: 'gptq', bits: 3, group_size: 128 }],
+    ['GPTQ in the marlin layout', { quant_method: 'gptq', bits: 4, checkpoint_format: 'marlin' }],
+    ['GPTQ in the Marlin layout', { quant_method: 'gptq', bits: 4, is_marlin_format: true }],
+    ['GPTQ in groups of 100', { quant_method: 'gptq', bits: 4, group_size: 100 }],
+    ['AWQ in the gemv layout', { quant_method: 'awq', bits: 4, version: 'GEMV' }],
+    ['fp8 in e5m2', { quant_method: 'fp8', fmt: 'e5m2' }],
+    ['fp8 in blocks of [128]', { quant_method: 'fp8', weight_block_size: [128] }],
+    ['bitsandbytes', { quant_method: 'bitsandbytes', load_in_4bit: true }],
+    ['quip', { quant_method: 'quip' }],
+    [
+      'compressed-tensors (int-quantized, int8, channel)',
+      group({ num_bits: 8, type: 'int', strategy: 'channel' }, 'int-quantized'),
+    ],
+    [
+      'compressed-tensors (pack-quantized, int4, group) with zero points',
+      group({ num_bits: 4, type: 'int', strategy: 'group', group_size: 128, symmetric: false }),
+    ],
+  ])('a checkpoint quantised as %s', (name, quantization_config) => {
+    const error = refusal({ ...llama, quantization_config })
+    expect(error).toMatchObject({ code: 'model_unsupported', message: expect.stringContaining(name) })
+    expect(error.hint).toMatch(/unquantised checkpoint/)
+  })
   test.each([
     ['another activation', { hidden_act: 'relu' }, 'relu'],
     ['another rope scaling', { rope_scaling: { rope_type: 'spiral', factor: 2 } }, 'spiral'],

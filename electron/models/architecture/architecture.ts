@@ -1,7 +1,8 @@
 /** config.json → what the engine computes and where the tensors are. Unknown architectures are refused by name. */
 import type { DecoderSpec } from '../../contract/engine.ts'
 import { LanyardError } from '../../contract/errors.ts'
-import { type Config, configOf } from './config.ts'
+import { type Quantisation, quantisationOf } from '../quantisation/quantisation.ts'
+import { configOf } from './config.ts'
 import type { Architecture, Family } from './decoder.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
@@ -42,19 +43,8 @@ export interface ModelFacts {
   dtype: string
   decoder: DecoderSpec
   rules: TensorRule[]
-}
-
-/** How the weights are quantised in the file, or null. */
-function quantisationOf(config: Config): string | null {
-  const inner = config.object('text_config')
-  const found =
-    config.object('quantization_config') ??
-    config.object('compression_config') ??
-    (inner ? configOf(inner).object('quantization_config') : null)
-  if (!found) return null
-  const method = String(found['quant_method'] ?? 'unknown')
-  if (method === 'compressed-tensors') return `compressed-tensors (${String(found['format'] ?? 'unknown')})`
-  return method
+  /** how low-bit matrices are stored; null: none are */
+  quantisation: Quantisation | null
 }
 
 export interface FactsOptions {
@@ -66,7 +56,7 @@ export interface FactsOptions {
 
 /**
  * The facts of a model from its parsed config.json (the published form or transformers 5's).
- * Throws `model_unsupported` (unknown architecture, quantised weights, a feature the engine lacks) and
+ * Throws `model_unsupported` (unknown architecture, a quantisation or feature the engine lacks) and
  * `model_config_mismatch` (a key missing or contradictory).
  */
 export function modelFacts(rawConfig: unknown, options: FactsOptions = {}): ModelFacts {
@@ -81,14 +71,7 @@ export function modelFacts(rawConfig: unknown, options: FactsOptions = {}): Mode
       `Supported are ${supportedArchitectures.join(', ')}.`,
     )
   }
-  const quantised = quantisationOf(config)
-  if (quantised) {
-    throw new LanyardError(
-      'model_unsupported',
-      `This checkpoint is quantised (${quantised}); quantised files cannot be read yet.`,
-      'Use the unquantised checkpoint (bf16, f16 or f32 safetensors) and choose int8 or int4 weights when serving it.',
-    )
-  }
+  const quantisation = quantisationOf(config)
   const built: Architecture = family(config, options.context ?? null)
   const decoder = {
     ...built.decoder,
@@ -100,6 +83,7 @@ export function modelFacts(rawConfig: unknown, options: FactsOptions = {}): Mode
     dtype: config.string(['dtype', 'torch_dtype'], ''),
     decoder,
     rules: built.rules,
+    quantisation,
   }
 }
 

@@ -13,11 +13,13 @@ export interface Axis {
 /** A run of rows of one published tensor that goes into a role: all of it, or one segment of a fused one. */
 export interface Piece {
   name: string
-  /** shape of the published tensor */
+  /** shape of the published tensor; where there are more than two axes, all but the last count rows */
   shape: number[]
   /** first row of the segment */
   start: number
   rows: Axis
+  /** rows from one of the segment to the next, where segments are interleaved; absent: 1 */
+  step?: number
 }
 
 export interface TensorRule {

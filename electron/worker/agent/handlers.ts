@@ -3,6 +3,7 @@ import { readFile, rename, utimes, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
+import { extentsOf } from '../../contract/engine.ts'
 import { LanyardError } from '../../contract/errors.ts'
 import type { HandlerContext, Handlers } from '../../contract/rpc/contract.ts'
 import { workerProtocol } from '../../contract/worker.ts'
@@ -90,7 +91,7 @@ export function workerHandlers(worker: Worker): Handlers<WorkerContract> {
     'rank.run': async (input, send, { signal }) => {
       await markUsed(
         folder,
-        input.spec.tensors.flatMap((tensor) => tensor.extents.map((extent) => extent.file)),
+        input.spec.tensors.flatMap((tensor) => extentsOf(tensor).map((extent) => extent.file)),
       )
       await ranks.run(input, send, signal)
       return {}

@@ -1,6 +1,6 @@
 /** The ranks of this machine: who runs, what their streams carry, and how they end. */
 import { errorOf, LanyardError } from '../../contract/errors.ts'
-import type { EngineSpec } from '../../contract/engine.ts'
+import { type EngineSpec, extentsOf } from '../../contract/engine.ts'
 import type { GenerateRequest, RankEvent, SchedulerStats, StepEvent } from '../../contract/worker.ts'
 import type { Bundle } from '../bundle.ts'
 import type { CpuSpeed, GroupOrder, RankProblem } from './messages.ts'
@@ -180,7 +180,7 @@ export function createRanks(bundle: Bundle, say: Say, now: () => number = Date.n
       if (entry.latest) send(entry.latest)
       if (entry.state === 'started') {
         entry.state = 'loading'
-        entry.files = [...new Set(spec.tensors.flatMap((tensor) => tensor.extents.map((extent) => extent.file)))]
+        entry.files = [...new Set(spec.tensors.flatMap((tensor) => extentsOf(tensor).map((extent) => extent.file)))]
         // A failure arrives as the end of the process.
         entry.process
           .ask({ kind: 'run', peers, spec })
