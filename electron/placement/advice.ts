@@ -87,14 +87,26 @@ function subsets(input: PlanInput): { title: string; devices: PlanInput['devices
   return found
 }
 
-/** What else could be done with the same machines. Fastest first. */
-export function alternativesOf(input: PlanInput, layout: Layout): Plan['alternatives'] {
+/**
+ * What else could be done with the same machines, each planned as if it had been asked for. Fastest first.
+ * @param planOn the layout on other devices
+ */
+export function alternativesOf(
+  input: PlanInput,
+  layout: Layout,
+  planOn: (devices: PlanInput['devices']) => Layout,
+): Plan['alternatives'] {
+  const { context, sequences } = layout.options
   return subsets(input)
     .map(({ title, devices }) => {
-      const other = layOut(input.model, seatsOf(devices), { ...layout.options, shares: null })
+      const other = planOn(devices)
       const fits = other.shortBy === 0
+      const less = [
+        other.options.context < context ? `a context of ${other.options.context}` : '',
+        other.options.sequences < sequences ? `${other.options.sequences} at once` : '',
+      ].filter(Boolean)
       const note = fits
-        ? `${rate(other.predicted.tokensPerSecond)} instead of ${rate(layout.predicted.tokensPerSecond)}`
+        ? `${rate(other.predicted.tokensPerSecond)} instead of ${rate(layout.predicted.tokensPerSecond)}${less.length > 0 ? `, with ${list(less)}` : ''}`
         : `${gigabytes(other.shortBy)} of memory are missing`
       return { title, fits, tokensPerSecond: other.predicted.tokensPerSecond, note }
     })

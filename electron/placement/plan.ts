@@ -110,7 +110,9 @@ export function makePlan(input: PlanInput): Plan {
     return sizes.attention + sizes.ffn + sizes.head
   })
   const allWork = work.reduce((sum, values) => sum + values, 0)
-  const alternatives = alternativesOf(input, layout)
+  const alternatives = alternativesOf(input, layout, (devices) =>
+    choose({ ...input, shares: undefined }, seatsOf(devices)),
+  )
   return {
     modelId: model.id,
     modelName: model.name,
