@@ -127,7 +127,7 @@ function MachineDetails({ machine }: { machine: Machine }) {
     >
       <Card>
         <div className={styles.stack}>
-          <p>{machine.status}</p>
+          {machine.state !== 'ready' && <p>{machine.status}</p>}
           {machine.problem && <ProblemBox problem={machine.problem} />}
           {devices.map((d) => (
             <DeviceBar key={d.key} machine={machine} device={d} legend />

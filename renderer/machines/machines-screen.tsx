@@ -120,10 +120,12 @@ function MachineCard({ machine }: { machine: Machine }) {
           ))}
         </div>
       )}
-      <p className={styles.status}>
-        {machine.status}
-        {machine.state === 'away' && machine.lastSeen !== null && ` ${t.machines.lastSeen(f.ago(machine.lastSeen))}`}
-      </p>
+      {machine.state !== 'ready' && (
+        <p className={styles.status}>
+          {machine.status}
+          {machine.state === 'away' && machine.lastSeen !== null && ` ${t.machines.lastSeen(f.ago(machine.lastSeen))}`}
+        </p>
+      )}
       {machine.problem && <ProblemBox problem={machine.problem} />}
     </Card>
   )
