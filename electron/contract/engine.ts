@@ -203,6 +203,11 @@ export const engineSpec = z.object({
   tensors: z.array(tensorSource),
   /** what matrices are turned into on load; `stored` keeps the file's dtype */
   weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4']),
+  /**
+   * `exact`: products take activations as f32. `fast` (when absent): rounded to what the weights are kept in; f32 and
+   * f16 weights stay exact. Either way a token's result does not depend on what else is in the batch.
+   */
+  compute: z.optional(z.enum(['exact', 'fast'])),
   kv: z.object({ blocks: z.number(), blockSize: z.number(), dtype: z.enum(['f32', 'bf16']) }),
   /** most tokens in one step (sizes the workspace) */
   maxStepTokens: z.number(),

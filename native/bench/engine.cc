@@ -31,6 +31,7 @@ constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights
   --tokens   tokens written after it (default 32)
   --streams  sequences that are written at once, each with its own prompt (default 1)
   --chunk    most tokens in a step (default 512)
+  --compute  fast (activations rounded to the weights' precision) or exact (default fast)
   --kv       bf16 or f32 (default bf16)
   --repeat   runs of each part; the median is printed (default 3)
 
@@ -59,6 +60,7 @@ struct Options {
   const char* weights_name = "bf16";
   int threads = 1, prompt = 512, tokens = 32, streams = 1, chunk = 512, repeat = 3;
   ops::DType kv = ops::DType::bf16;
+  ops::Compute compute = ops::Compute::fast;
 };
 
 [[noreturn]] void usage(const std::string& problem) {
@@ -95,6 +97,9 @@ Options parse(int argc, char** argv) {
     } else if (name == "--kv") {
       if (value != "bf16" && value != "f32") usage("The KV cache is bf16 or f32.");
       o.kv = value == "f32" ? ops::DType::f32 : ops::DType::bf16;
+    } else if (name == "--compute") {
+      if (value != "fast" && value != "exact") usage("Products are fast or exact.");
+      o.compute = value == "fast" ? ops::Compute::fast : ops::Compute::exact;
     } else if (name == "--threads") o.threads = number();
     else if (name == "--prompt") o.prompt = number();
     else if (name == "--tokens") o.tokens = number();
@@ -190,6 +195,7 @@ model::EngineSpec spec_of(const Options& o, Noise& noise) {
     spec.tensors.push_back(noise.matrix(ffn_down, l, hidden, ffn));
   }
   spec.weights = o.weights;
+  spec.compute = o.compute;
   spec.kv = {0, blocks * o.streams, kBlock, o.kv};
   spec.max_step_tokens = std::max(o.chunk, o.streams);
   spec.max_sequences = o.streams;
@@ -327,8 +333,8 @@ void run(const Options& o) {
   const double weights = static_cast<double>(stats.weight_bytes), per_step = median(decode) / o.streams;
   const double kept = weights + static_cast<double>(stats.kv_bytes), work = static_cast<double>(stats.workspace_bytes);
   const double mib = 1 << 20;
-  std::printf("%s %s, %d thread%s, kernels %s, KV %s, %d stream%s\n", o.shape->name, o.weights_name, o.threads,
-              o.threads == 1 ? "" : "s", stats.kernels.c_str(), ops::dtype_name(o.kv), o.streams, o.streams == 1 ? "" : "s");
+  std::printf("%s %s, %d thread%s, %s, kernels %s, KV %s, %d stream%s\n", o.shape->name, o.weights_name, o.threads,
+              o.threads == 1 ? "" : "s", o.compute == ops::Compute::fast ? "fast" : "exact", stats.kernels.c_str(), ops::dtype_name(o.kv), o.streams, o.streams == 1 ? "" : "s");
   std::printf("  prefill %d     %8.1f tok/s\n", o.prompt, median(prefill));
   std::printf("  decode %d       %8.2f tok/s  %6.2f GB/s of matrices, %.0f %% of the read bandwidth\n", o.tokens, median(decode),
               weights * per_step / 1e9, 100 * weights * per_step / 1e9 / best);

@@ -48,7 +48,7 @@ void Engine::timed_comm(F&& f) {
 Engine::Engine(model::EngineSpec spec, comm::Communicator& comm, const model::Progress& progress)
     : spec_(std::move(spec)), comm_(comm) {
   check_spec(spec_);
-  ops_ = ops::make_cpu_ops(spec_.threads);
+  ops_ = ops::make_cpu_ops(spec_.threads, spec_.compute);
   decoder_ = std::make_unique<model::Decoder>(spec_, *ops_, progress);
   limits_ = {spec_.max_step_tokens, spec_.max_sequences, spec_.decoder.vocab, spec_.decoder.context, spec_.kv.block_size,
              spec_.kv.blocks};

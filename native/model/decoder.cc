@@ -60,6 +60,7 @@ Decoder::Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress
   if (d.experts > 0) {
     limits.moe_slots = spec.max_step_tokens * d.experts_per_token;
     limits.moe_width = expert;
+    limits.experts = d.experts;
   }
   ops.prepare(limits, heads, d.ropes);
 
@@ -139,7 +140,7 @@ void Decoder::mixture(const LayerWeights& layer) {
   const int tokens = batch_.tokens;
   ops_.norm(x_, norm(layer.ffn_norm), normed_, tokens, d.hidden);
   if (layer.experts[0].down) {
-    ops_.linear({normed_, {}, layer.router.get(), nullptr, scores_, tokens});
+    ops_.linear({normed_, {}, layer.router.get(), nullptr, scores_, tokens, true});
     ops_.experts({normed_, scores_, &layer.experts, d.experts_per_token, d.experts_normalise, d.activation, partial_, tokens});
   } else {
     ops_.zero(partial_.data, tokens * partial_.stride);
@@ -147,7 +148,7 @@ void Decoder::mixture(const LayerWeights& layer) {
   if (!layer.shared_down) return;
   ops_.gated_linear({normed_, {}, layer.shared_gate_up.get(), d.activation, ffn_, tokens});
   ops_.linear({ffn_, {}, layer.shared_down.get(), nullptr, shared_, tokens});
-  ops_.linear({normed_, {}, layer.shared_gate.get(), nullptr, scores_, tokens});
+  ops_.linear({normed_, {}, layer.shared_gate.get(), nullptr, scores_, tokens, true});
   ops_.add_gated(shared_, scores_, partial_, tokens, d.hidden);
 }
 

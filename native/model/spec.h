@@ -109,6 +109,7 @@ struct EngineSpec {
   RankSplit split;
   std::vector<TensorSource> tensors;
   WeightType weights = WeightType::stored;
+  ops::Compute compute = ops::Compute::exact;
   ops::KvShape kv;  // layers filled from the decoder
   int max_step_tokens = 0;
   int max_sequences = 0;

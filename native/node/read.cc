@@ -208,6 +208,13 @@ model::EngineSpec read_spec(const Napi::Object& o) {
   const Napi::Array tensors = list(o, "tensors");
   for (uint32_t i = 0; i < tensors.Length(); ++i) spec.tensors.push_back(read_tensor(tensors.Get(i).As<Napi::Object>()));
   spec.weights = read_weight_type(o);
+  if (o.Has("compute")) {
+    const std::string compute = text(o, "compute");
+    if (compute != "exact" && compute != "fast") refuse(o.Env(), "compute", "exact or fast");
+    spec.compute = compute == "fast" ? ops::Compute::fast : ops::Compute::exact;
+  } else {
+    spec.compute = ops::Compute::fast;
+  }
   const Napi::Object kv = child(o, "kv");
   spec.kv = {0, integer(kv, "blocks"), integer(kv, "blockSize"), dtype_of(kv, "dtype")};
   if (spec.kv.dtype == ops::DType::f16) refuse(o.Env(), "kv.dtype", "f32 or bf16");

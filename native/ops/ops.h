@@ -96,11 +96,17 @@ struct KvShape {
   DType dtype = DType::f32;
 };
 
+// How products treat activations. exact: f32, whatever the weights are kept in. fast: rounded to the weights' precision
+// (bf16 to bf16; int8 and int4 to int8 in groups of 64 and 32); f32 and f16 weights have exact products either way.
+// Either way a token's result does not depend on what else is in the batch.
+enum class Compute : uint8_t { exact, fast };
+
 struct Limits {
   int tokens = 0;        // most tokens in a step
   size_t width = 0;      // widest input of a linear op
   int moe_slots = 0;     // tokens * experts per token, 0 without experts
   size_t moe_width = 0;  // widest expert FFN on this rank
+  int experts = 0;
 };
 
 struct LinearArgs {
@@ -110,6 +116,7 @@ struct LinearArgs {
   const float* bias = nullptr;   // [rows] or null
   Rows out;                      // [T, rows]
   int tokens = 0;
+  bool exact = false;  // never rounds activations (it decides where tokens go)
 };
 
 struct GatedArgs {
@@ -249,6 +256,6 @@ class Ops {
 
 // The CPU's ops with `threads` threads, the calling one included: it must make all later calls. kernels: null for the
 // fastest.
-std::unique_ptr<Ops> make_cpu_ops(int threads, const char* kernels = nullptr);
+std::unique_ptr<Ops> make_cpu_ops(int threads, Compute compute = Compute::exact, const char* kernels = nullptr);
 
 }  // namespace lanyard::ops

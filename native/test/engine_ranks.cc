@@ -187,16 +187,19 @@ model::EngineSpec spec_of(const Model& m, const model::RankSplit& split, bool mo
 
 int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value)); }
 
-// Two sequences: slot 0 with `tokens` from `start`, slot 1 with one token at position 0.
-std::vector<std::byte> plan_words(const std::vector<int32_t>& tokens, int start, float temperature, float top_p) {
-  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 2, static_cast<int32_t>(tokens.size()) + 1, 5, 0, 0};
+// Two sequences: slot 0 with `tokens` from `start`, slot 1 (unless alone) with one token at position 0.
+std::vector<std::byte> plan_words(const std::vector<int32_t>& tokens, int start, float temperature, float top_p, bool alone = false) {
+  const int more = alone ? 0 : 1;
+  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 1 + more, static_cast<int32_t>(tokens.size()) + more, 4 + more, 0, 0};
   const int32_t first[engine::kRecordWords] = {0, static_cast<int32_t>(tokens.size()), start, 4, bits(1), 1, bits(temperature), 0,
                                                bits(top_p), 0, bits(1), 0, 0, 5, 0, 2, 0, 0, 0, start};
   const int32_t second[engine::kRecordWords] = {1, 1, 0, 1, bits(1), 1, bits(0), 0, bits(1), 0, bits(1), 0, 0, 5, 0, -1, 0, 0, 0, 0};
   words.insert(words.end(), first, first + engine::kRecordWords);
-  words.insert(words.end(), second, second + engine::kRecordWords);
+  if (!alone) words.insert(words.end(), second, second + engine::kRecordWords);
   words.insert(words.end(), tokens.begin(), tokens.end());
-  for (const int32_t word : {42, 9, 3, 17, 4, 30}) words.push_back(word);
+  if (!alone) words.push_back(42);
+  for (const int32_t block : {9, 3, 17, 4}) words.push_back(block);
+  if (!alone) words.push_back(30);
   const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
   return {bytes, bytes + words.size() * 4};
 }
@@ -263,6 +266,36 @@ void compare(const Model& m, bool moe, model::WeightType weights, double toleran
   }
 }
 
+// Logits of 40 tokens, given in steps of `chunk` tokens, another sequence beside them or not.
+std::vector<float> chunked(const Model& m, bool moe, int threads, model::WeightType weights, int chunk, bool alone) {
+  model::EngineSpec spec = spec_of(m, kSplits[0][0], moe, threads, weights);
+  spec.compute = ops::Compute::fast;
+  const auto single = comm::make_single();
+  engine::Engine engine(spec, *single, [](uint64_t, uint64_t) {});
+  std::vector<float> logits;
+  for (int start = 0; start < 40; start += chunk) {
+    std::vector<int32_t> tokens;
+    for (int i = start; i < std::min(start + chunk, 40); ++i) tokens.push_back((i * 31 + 7) % kVocab);
+    auto plan = plan_words(tokens, start, 0, 1, alone);
+    engine::StepOutcome outcome;
+    engine.step(plan, outcome);
+    logits.insert(logits.end(), outcome.logits.begin(), outcome.logits.begin() + static_cast<std::ptrdiff_t>(tokens.size()) * kVocab);
+  }
+  return logits;
+}
+
+// What the fast arithmetic promises: one result, to the bit, whatever the batch and the number of threads.
+void one_result(const Model& m, bool moe, model::WeightType weights) {
+  const auto whole = chunked(m, moe, 1, weights, 40, true);
+  for (const int chunk : {1, 2, 7, 16, 33, 40}) {
+    for (const int threads : {1, 3}) {
+      const auto other = chunked(m, moe, threads, weights, chunk, chunk % 2 == 0);
+      CHECK(other.size() == whole.size() && std::memcmp(other.data(), whole.data(), whole.size() * sizeof(float)) == 0,
+            "chunks of %d, %d threads", chunk, threads);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -273,6 +306,10 @@ int main() {
   check::section("dense, bf16", [&] { compare(dense, false, model::WeightType::bf16, 1e-5); });
   check::section("dense, int8", [&] { compare(dense, false, model::WeightType::i8, 0.03); });
   check::section("mixture, f32", [&] { compare(mixture, true, model::WeightType::stored, 1e-5); });
+  for (const auto weights : {model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4}) {
+    check::section("dense, fast: one result", [&] { one_result(dense, false, weights); });
+    check::section("mixture, fast: one result", [&] { one_result(mixture, true, weights); });
+  }
   check::section("bad plans of rank 0 do not reach the others", [&] {
     const model::Progress quiet = [](uint64_t, uint64_t) {};
     const auto alone = comm::make_single();

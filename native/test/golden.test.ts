@@ -1,24 +1,9 @@
 /** The engine against what transformers computes from the same weights: every family, one to three ranks. */
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { modelFacts } from '../../electron/models/models.ts'
+import { readTensors, type Golden } from './golden.ts'
 import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
-
-interface Golden {
-  prompts: { name: string; length: number; ids: number[]; last_logits: string; all_logits: string | null; greedy: { ids: number[] } }[]
-}
-
-/** The f32 tensors of a golden.safetensors. */
-function readTensors(file: string): Map<string, Float32Array> {
-  const bytes = readFileSync(file)
-  const headerLength = Number(bytes.readBigUInt64LE(0))
-  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength)) as Record<string, { data_offsets: [number, number] }>
-  return new Map(Object.entries(header).filter(([name]) => name !== '__metadata__').map(([name, { data_offsets: [from, to] }]) => {
-    const data = bytes.subarray(8 + headerLength + from, 8 + headerLength + to)
-    return [name, new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength))]
-  }))
-}
 
 function worst(actual: Float32Array, expected: Float32Array): number {
   expect(actual.length).toBe(expected.length)

@@ -54,6 +54,8 @@ export interface RanksOptions {
   splits?: RankSplit[]
   wire?: 'f32' | 'bf16'
   weights?: EngineSpec['weights']
+  /** default: exact */
+  compute?: 'exact' | 'fast'
   kv?: 'f32' | 'bf16'
   threads?: number
   blockSize?: number
@@ -84,6 +86,7 @@ export function specOf(facts: ModelFacts, split: RankSplit, tensors: TensorSourc
     split,
     tensors,
     weights: options.weights ?? 'stored',
+    compute: options.compute ?? 'exact',
     kv: { blocks: options.blocks ?? 64, blockSize: options.blockSize ?? 16, dtype: options.kv ?? 'f32' },
     maxStepTokens: options.maxStepTokens ?? 256,
     maxSequences: options.maxSequences ?? 8,

@@ -69,6 +69,7 @@ async function deploy(client: Client<WorkerContract>, name: string, size: number
       split,
       tensors: model.tensors(split, rank),
       weights: 'stored',
+      compute: 'exact',
       kv: { blocks: kvBlocks, blockSize: 16, dtype: 'f32' },
       maxStepTokens: 48,
       maxSequences: 8,

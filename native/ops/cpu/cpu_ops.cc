@@ -18,7 +18,8 @@ const PackedMatrix& packed(const Matrix* matrix) { return static_cast<const Pack
 
 }  // namespace
 
-CpuOps::CpuOps(int threads, const Kernels& kernels) : kernels_(kernels), pool_(threads) {
+CpuOps::CpuOps(int threads, const Kernels& kernels, const FastChoice* fast)
+    : kernels_(kernels), fast_(fast), pool_(threads) {
   undo_.resize(pool_.threads());
   select_.resize(pool_.threads());
 }
@@ -68,31 +69,64 @@ void CpuOps::norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width)
   });
 }
 
-void CpuOps::matmul(const PackedMatrix& m, int first, int last, Rows in, int tokens, Rows out) const {
-  if (last > first) kernels_.matmul[static_cast<int>(m.dtype)](m.product(first, last, in, tokens, out));
+void CpuOps::matmul(const PackedMatrix& m, int first, int last, const Operand& in, int tokens, Rows out) const {
+  if (first == last) return;
+  const int type = static_cast<int>(m.dtype);
+  if (!in.rounded) return kernels_.matmul[type](m.product(first, last, in.exact, tokens, out));
+  (in.fast.tiles ? fast_->tiles->matmul : fast_->rows->matmul)[type](m.fast_product(first, last, in.fast, tokens, out));
 }
 
-void CpuOps::normalise_shared(const LinearArgs& args) {
-  if (args.norm.weight && args.tokens > kOwnTokens) norm(args.in, args.norm, shared_, args.tokens, args.weight->cols);
+FastInput CpuOps::fast_input(const PackedMatrix& m, int tokens, uint8_t* memory) const {
+  const bool tiles = fast_->tiles && tokens >= fast_->tile_tokens[static_cast<int>(m.dtype)];
+  return {memory, m.dtype, m.groups(), tiles};
 }
 
-Rows CpuOps::normalised(const LinearArgs& args, int thread) {
-  if (!args.norm.weight) return args.in;
-  if (args.tokens > kOwnTokens) return shared_;
-  const Rows own = own_[thread];
-  for (int t = 0; t < args.tokens; ++t) {
-    kernels_.rms_norm(args.in.row(t), args.norm.weight, static_cast<int>(args.weight->cols), args.norm.eps, own.row(t));
+void CpuOps::share_operand(const LinearArgs& args) {
+  if (args.tokens <= kOwnTokens) return;
+  const PackedMatrix& m = packed(args.weight);
+  const int width = static_cast<int>(m.cols);
+  if (!rounds(m, args.exact)) {
+    if (args.norm.weight) norm(args.in, args.norm, shared_, args.tokens, m.cols);
+    return;
   }
-  return own;
+  const FastInput to = fast_input(m, args.tokens, fast_shared_);
+  pool_.run([&](int thread) {
+    const Share share = share_of(args.tokens, thread, pool_.threads());
+    for (int t = share.first; t < share.last; ++t) {
+      const float* row = args.in.row(t);
+      if (args.norm.weight) {
+        kernels_.rms_norm(row, args.norm.weight, width, args.norm.eps, shared_.row(t));
+        row = shared_.row(t);
+      }
+      fast_round(*fast_->rows, to, t, row, width);
+    }
+  });
+}
+
+CpuOps::Operand CpuOps::operand(const LinearArgs& args, int thread) {
+  const PackedMatrix& m = packed(args.weight);
+  const bool rounded = rounds(m, args.exact), shared = args.tokens > kOwnTokens;
+  const int width = static_cast<int>(m.cols);
+  Rows rows = args.in;
+  if (args.norm.weight) {
+    rows = shared ? shared_ : own_[thread];
+    for (int t = 0; !shared && t < args.tokens; ++t) {
+      kernels_.rms_norm(args.in.row(t), args.norm.weight, width, args.norm.eps, rows.row(t));
+    }
+  }
+  if (!rounded) return {rows, {}, false};
+  const FastInput input = fast_input(m, args.tokens, shared ? fast_shared_ : fast_own_[thread]);
+  for (int t = 0; !shared && t < args.tokens; ++t) fast_round(*fast_->rows, input, t, rows.row(t), width);
+  return {rows, input, true};
 }
 
 void CpuOps::linear(const LinearArgs& args) {
   const PackedMatrix& m = packed(args.weight);
-  normalise_shared(args);
+  share_operand(args);
   pool_.run([&](int thread) {
     const Share share = panel_share(m, thread, pool_.threads());
     if (share.first == share.last) return;
-    matmul(m, share.first, share.last, normalised(args, thread), args.tokens, args.out);
+    matmul(m, share.first, share.last, operand(args, thread), args.tokens, args.out);
     if (!args.bias) return;
     const int first = share.first * kPanelRows;
     const int count = std::min(share.last * kPanelRows, static_cast<int>(m.rows)) - first;
@@ -112,11 +146,11 @@ void CpuOps::gate(Share panels, Rows gate_up, Activation activation, Rows out, i
 void CpuOps::gated_linear(const GatedArgs& args) {
   const PackedMatrix& m = packed(args.gate_up);
   const LinearArgs linear{args.in, args.norm, args.gate_up, nullptr, gate_up_, args.tokens};
-  normalise_shared(linear);
+  share_operand(linear);
   pool_.run([&](int thread) {
     const Share share = panel_share(m, thread, pool_.threads());
     if (share.first == share.last) return;
-    matmul(m, share.first, share.last, normalised(linear, thread), args.tokens, gate_up_);
+    matmul(m, share.first, share.last, operand(linear, thread), args.tokens, gate_up_);
     gate(share, gate_up_, args.activation, args.out, args.tokens);
   });
 }
@@ -164,6 +198,15 @@ void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector
   shared_ = rows(limits.tokens, stride);
   for (int i = 0; i < pool_.threads(); ++i) own_.push_back(rows(kOwnTokens, stride));
   gate_up_ = rows(limits.tokens, 2 * stride);
+  // Room for the widest form, bf16 values as f32, in whole blocks of tokens.
+  const auto rounded = [&](size_t count, size_t width) {
+    const size_t blocks = (count + kTileTokens - 1) / kTileTokens;
+    return reinterpret_cast<uint8_t*>(allocate(blocks * kTileTokens * fast_capacity(width) / sizeof(float)));
+  };
+  if (fast_) {
+    fast_shared_ = rounded(limits.tokens, limits.width);
+    for (int i = 0; i < pool_.threads(); ++i) fast_own_.push_back(rounded(kOwnTokens, limits.width));
+  }
   for (const RopeTable& rope : ropes_) {
     rope_first_.push_back(rope_width_);
     rope_width_ += rope.dim;
@@ -175,6 +218,8 @@ void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector
     expert_gate_up_ = rows(limits.moe_slots, 2 * padded_width(limits.moe_width));
     expert_mid_ = rows(limits.moe_slots, limits.moe_width);
     expert_out_ = rows(limits.moe_slots, limits.width);
+    // Each expert's tokens begin a block of their own.
+    if (fast_) fast_experts_ = rounded(limits.moe_slots + size_t{kTileTokens} * limits.experts, std::max(limits.width, limits.moe_width));
   }
 }
 
@@ -182,13 +227,14 @@ void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector
 
 namespace lanyard::ops {
 
-std::unique_ptr<Ops> make_cpu_ops(int threads, const char* kernels) {
+std::unique_ptr<Ops> make_cpu_ops(int threads, Compute compute, const char* kernels) {
+  const cpu::FastChoice* fast = compute == Compute::fast ? &cpu::best_fast() : nullptr;
   const cpu::Kernels* tables[3];
   const int count = cpu::available_kernels(tables);
   for (int i = 0; kernels && i < count; ++i) {
-    if (std::strcmp(tables[i]->name, kernels) == 0) return std::make_unique<cpu::CpuOps>(threads, *tables[i]);
+    if (std::strcmp(tables[i]->name, kernels) == 0) return std::make_unique<cpu::CpuOps>(threads, *tables[i], fast);
   }
-  return std::make_unique<cpu::CpuOps>(threads, cpu::best_kernels());
+  return std::make_unique<cpu::CpuOps>(threads, cpu::best_kernels(), fast);
 }
 
 }  // namespace lanyard::ops

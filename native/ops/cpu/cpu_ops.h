@@ -51,9 +51,10 @@ struct AttentionSchedule {
 
 class CpuOps final : public Ops {
  public:
-  CpuOps(int threads, const Kernels& kernels);
+  // fast: null for exact products.
+  CpuOps(int threads, const Kernels& kernels, const FastChoice* fast);
 
-  const char* name() const override { return kernels_.name; }
+  const char* name() const override { return fast_ ? fast_->name : kernels_.name; }
   float* allocate(size_t count) override;
   size_t allocated() const override { return allocated_; }
   std::unique_ptr<Matrix> pack(const RowSource& source, DType as, RowOrder order) override;
@@ -80,11 +81,19 @@ class CpuOps final : public Ops {
   void zero(float* data, size_t count) override;
 
  private:
-  void matmul(const PackedMatrix& m, int first, int last, Rows in, int tokens, Rows out) const;
-  // The normalised input: `in` itself without a norm, else this thread's own copy (few tokens) or a shared one that an
-  // extra phase has filled.
-  Rows normalised(const LinearArgs& args, int thread);
-  void normalise_shared(const LinearArgs& args);
+  // What a product reads: f32 rows, or rounded activations when the matrix has a fast product.
+  struct Operand {
+    Rows exact;
+    FastInput fast;
+    bool rounded = false;
+  };
+  void matmul(const PackedMatrix& m, int first, int last, const Operand& in, int tokens, Rows out) const;
+  bool rounds(const PackedMatrix& m, bool exact) const { return fast_ && !exact && has_fast(m.dtype); }
+  FastInput fast_input(const PackedMatrix& m, int tokens, uint8_t* memory) const;
+  // The normalised and rounded input: `in` itself where it needs neither, else this thread's own copy (few tokens) or a
+  // shared one that an extra phase has filled.
+  Operand operand(const LinearArgs& args, int thread);
+  void share_operand(const LinearArgs& args);
   void gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens) const;
 
   // cos and sin of a token's rotation: [dim / 2] each
@@ -102,6 +111,7 @@ class CpuOps final : public Ops {
   void choose_experts(const ExpertsArgs& args);
 
   const Kernels& kernels_;
+  const FastChoice* fast_;
   Pool pool_;
   std::vector<Memory> memory_;
   size_t allocated_ = 0;
@@ -115,6 +125,10 @@ class CpuOps final : public Ops {
 
   Rows shared_;               // [limits.tokens, limits.width]
   std::vector<Rows> own_;     // per thread: [kOwnTokens, limits.width]
+  // The same rounded, and the experts' inputs; null when exact.
+  uint8_t* fast_shared_ = nullptr;
+  std::vector<uint8_t*> fast_own_;
+  uint8_t* fast_experts_ = nullptr;
   Rows gate_up_;              // [limits.tokens, 2 * widest gated output]
   std::vector<float*> attention_scratch_;  // per thread
   std::vector<int> group_first_;           // [kv + 1] first query head of a KV head

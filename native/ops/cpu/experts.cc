@@ -39,28 +39,49 @@ void CpuOps::experts(const ExpertsArgs& args) {
   const auto& experts = *args.experts;
   const size_t hidden = static_cast<const PackedMatrix&>(*experts[0].down).rows;
   auto part = [](Rows rows, int first) { return Rows{rows.row(first), rows.stride}; };
+  auto operand = [&](const PackedMatrix& m, Rows rows, size_t expert, int first, int count) {
+    Operand in{part(rows, first), {}, rounds(m, false)};
+    const size_t place = first + expert * kTileTokens, width = std::max(limits_.width, limits_.moe_width);
+    if (in.rounded) in.fast = fast_input(m, count, fast_experts_ + place * fast_capacity(width));
+    return in;
+  };
+  // Rounds what the experts' products will read, in a phase of its own.
+  auto round = [&](Rows rows, std::unique_ptr<Matrix> Expert::*matrix) {
+    if (!rounds(static_cast<const PackedMatrix&>(*(experts[0].*matrix)), false)) return;
+    pool_.run([&](int thread) {
+      const Share share = share_of(slots, thread, threads);
+      for (int s = share.first; s < share.last; ++s) {
+        const int expert = slots_[s].expert, first = expert_first_[expert];
+        const auto& m = static_cast<const PackedMatrix&>(*(experts[expert].*matrix));
+        const Operand in = operand(m, rows, expert, first, expert_first_[expert + 1] - first);
+        fast_round(*fast_->rows, in.fast, s - first, rows.row(s), static_cast<int>(m.cols));
+      }
+    });
+  };
   auto each_expert = [&](auto&& f) {
     for (size_t e = 0; e < experts.size(); ++e) {
       const int first = expert_first_[e], count = expert_first_[e + 1] - first;
-      if (count > 0) f(experts[e], first, count);
+      if (count > 0) f(e, first, count);
     }
   };
   for (int s = 0; s < slots; ++s) std::memcpy(expert_in_.row(s), args.in.row(slots_[s].token), hidden * sizeof(float));
 
+  round(expert_in_, &Expert::gate_up);
   pool_.run([&](int thread) {
-    each_expert([&](const Expert& expert, int first, int count) {
-      const auto& m = static_cast<const PackedMatrix&>(*expert.gate_up);
+    each_expert([&](size_t e, int first, int count) {
+      const auto& m = static_cast<const PackedMatrix&>(*experts[e].gate_up);
       const Share share = panel_share(m, thread, threads);
       if (share.first == share.last) return;
-      matmul(m, share.first, share.last, part(expert_in_, first), count, part(expert_gate_up_, first));
+      matmul(m, share.first, share.last, operand(m, expert_in_, e, first, count), count, part(expert_gate_up_, first));
       gate(share, part(expert_gate_up_, first), args.activation, part(expert_mid_, first), count);
     });
   });
+  round(expert_mid_, &Expert::down);
   pool_.run([&](int thread) {
-    each_expert([&](const Expert& expert, int first, int count) {
-      const auto& m = static_cast<const PackedMatrix&>(*expert.down);
+    each_expert([&](size_t e, int first, int count) {
+      const auto& m = static_cast<const PackedMatrix&>(*experts[e].down);
       const Share share = panel_share(m, thread, threads);
-      matmul(m, share.first, share.last, part(expert_mid_, first), count, part(expert_out_, first));
+      matmul(m, share.first, share.last, operand(m, expert_mid_, e, first, count), count, part(expert_out_, first));
     });
     // The same columns of the weighted sum, experts in ascending order.
     const Share share = share_of(static_cast<int64_t>(hidden + 15) / 16, thread, threads);

@@ -107,13 +107,28 @@ size_t source_row(const PackedMatrix& m, size_t packed) {
 }  // namespace
 
 MatmulArgs PackedMatrix::product(int first, int last, Rows in, int tokens, Rows out) const {
+  // Only as far as the activations are padded: the last group of a fast product may reach further.
+  const int step = column_step(dtype), width = static_cast<int>(cols);
   return {panel(first),
           stride,
           scales ? scales + first * kPanelRows : nullptr,
           last - first,
-          padded_cols,
+          (width + step - 1) / step * step,
           in.data,
           in.stride,
+          tokens,
+          out.data + first * kPanelRows,
+          out.stride};
+}
+
+FastArgs PackedMatrix::fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const {
+  return {panel(first),
+          stride,
+          scales ? scales + first * kPanelRows : nullptr,
+          last - first,
+          in.groups,
+          in.data,
+          in.row_bytes(),
           tokens,
           out.data + first * kPanelRows,
           out.stride};
@@ -134,7 +149,7 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
   const size_t per_panel = kPanelRows;
   m->panels = order == RowOrder::plain ? static_cast<int>((source.rows + per_panel - 1) / per_panel)
                                        : static_cast<int>((source.rows / 2 + per_panel - 1) / per_panel) * 2;
-  const int step = column_step(as);
+  const int step = has_fast(as) ? fast_group(as) : column_step(as);
   m->padded_cols = static_cast<int>((source.cols + step - 1) / step) * step;
   m->stride = panel_bytes(as, m->padded_cols);
   const size_t weight_bytes = m->stride * m->panels;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../ops.h"
+#include "fast.h"
 #include "kernels.h"
 #include "memory.h"
 #include "pool.h"
@@ -12,7 +13,7 @@ namespace lanyard::ops::cpu {
 // rows that go with them.
 struct PackedMatrix final : Matrix {
   int panels = 0;
-  int padded_cols = 0;
+  int padded_cols = 0;  // to whole groups of the fast arithmetic
   size_t stride = 0;  // bytes of a panel
   RowOrder order = RowOrder::plain;
   Memory memory;
@@ -20,6 +21,9 @@ struct PackedMatrix final : Matrix {
 
   const uint8_t* panel(int p) const { return memory.data() + p * stride; }
   MatmulArgs product(int first, int last, Rows in, int tokens, Rows out) const;
+  // From activations rounded as groups() and dtype say.
+  FastArgs fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const;
+  int groups() const { return padded_cols / fast_group(dtype); }
 };
 
 // Each thread of the pool packs, and so first touches, the panels it will multiply with.

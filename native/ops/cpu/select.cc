@@ -1,10 +1,17 @@
 // Which kernels this CPU runs best.
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
+#include "fast.h"
 #include "kernels.h"
+#include "memory.h"
 
 namespace lanyard::ops::cpu {
 namespace {
@@ -26,26 +33,33 @@ bool cpu_has_avx512() {
 #endif
 }
 
-// Seconds of a small product that stays in the second-level cache: bf16, 64 rows by 512 columns, 1 and 12 tokens.
-double trial(const Kernels& kernels) {
-  constexpr int kCols = 512, kPanels = 4, kTokens = 12;
-  std::vector<uint8_t> panels(kPanels * panel_bytes(DType::bf16, kCols));
-  std::vector<float> x(kTokens * kCols, 0.5f), out(kTokens * kPanels * kPanelRows);
-  MatmulArgs args{panels.data(), panel_bytes(DType::bf16, kCols), nullptr, kPanels, kCols, x.data(), kCols, 1,
-                  out.data(), kPanels * kPanelRows};
-  double best = 1e9;
-  for (int round = 0; round < 12; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    args.tokens = 1;
-    for (int i = 0; i < 4; ++i) kernels.matmul[static_cast<int>(DType::bf16)](args);
-    args.tokens = kTokens;
-    kernels.matmul[static_cast<int>(DType::bf16)](args);
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    if (round > 1 && taken.count() < best) best = taken.count();
+// Best of some rounds, in seconds. Candidates take turns, so that a busy computer is unfair to none.
+template <class F>
+std::vector<double> race(int candidates, F&& run) {
+  std::vector<double> best(candidates, 1e9);
+  for (int round = 0; round < 16; ++round) {
+    for (int i = 0; i < candidates; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      run(i);
+      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+      if (round > 1) best[i] = std::min(best[i], taken.count());
+    }
   }
   return best;
 }
 
+// The later of the candidates, which is for the newer CPUs, unless an earlier one was clearly faster.
+int winner(const std::vector<double>& times) {
+  size_t best = 0;
+  for (size_t i = 1; i < times.size(); ++i) {
+    if (times[i] < 1.05 * times[best]) best = i;
+  }
+  return static_cast<int>(best);
+}
+
+constexpr int kTrialCols = 512, kTrialPanels = 4;
+
+// A small product that stays in the second-level cache: bf16, 64 rows by 512 columns, 1 and 12 tokens.
 const Kernels& choose() {
   const Kernels* tables[3];
   const int count = available_kernels(tables);
@@ -54,17 +68,121 @@ const Kernels& choose() {
       if (std::strcmp(tables[i]->name, wanted) == 0) return *tables[i];
     }
   }
-  const Kernels* best = tables[0];
-  if (count == 2) return *tables[1];  // AVX2 against plain loops needs no trial
-  double best_time = 1e9;
-  for (int i = 1; i < count; ++i) {
-    const double time = trial(*tables[i]);
-    if (time < best_time) {
-      best_time = time;
-      best = tables[i];
+  if (count <= 2) return *tables[count - 1];  // AVX2 against plain loops needs no trial
+  constexpr int kTokens = 12;
+  // Aligned as real weights are: unaligned, wide registers would look slow.
+  const Memory panels(kTrialPanels * panel_bytes(DType::bf16, kTrialCols)), sums(kTokens * kTrialPanels * kPanelRows * sizeof(float));
+  std::vector<float> x(kTokens * kTrialCols, 0.5f);
+  MatmulArgs args{panels.data(), panel_bytes(DType::bf16, kTrialCols), nullptr, kTrialPanels, kTrialCols, x.data(), kTrialCols, 1,
+                  sums.as<float>(), kTrialPanels * kPanelRows};
+  const auto times = race(count - 1, [&](int i) {
+    const auto matmul = tables[i + 1]->matmul[static_cast<int>(DType::bf16)];
+    args.tokens = 1;
+    for (int n = 0; n < 4; ++n) matmul(args);
+    args.tokens = kTokens;
+    matmul(args);
+  });
+  return *tables[1 + winner(times)];
+}
+
+// Weights and activations of a trial, both made of the same odd numbers.
+struct FastTrial {
+  static constexpr int kTokens = 32;
+  DType dtype;
+  Memory panels, input;
+  std::vector<float> x, scales, out;
+  FastInput to;
+
+  FastTrial(DType type, const FastKernels& rounding, bool tiles)
+      : dtype(type),
+        panels(kTrialPanels * panel_bytes(type, kTrialCols)),
+        input(kTokens * fast_capacity(kTrialCols)),
+        x(kTokens * kTrialCols),
+        scales(kTrialPanels * kPanelRows, 0.25f),
+        out(kTokens * kTrialPanels * kPanelRows) {
+    uint32_t state = 12345;
+    const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
+    for (size_t i = 0; i + 2 <= panels.bytes(); i += 2) {
+      const float value = static_cast<float>(next() % 2001) / 1000.0f - 1.0f;
+      // Bytes of any kind are weights, except that int8 has no -128 and scales must be numbers.
+      auto bits = static_cast<uint16_t>(next());
+      if (type == DType::bf16) bits = float_to_bf16(value);
+      else if (type == DType::i8) bits &= 0x7f7fu;
+      else if (i % 288 < 32) bits = float_to_f16(value);
+      std::memcpy(panels.data() + i, &bits, 2);
     }
+    for (float& value : x) value = static_cast<float>(next() % 4001) / 1000.0f - 2.0f;
+    to = {input.data(), type, kTrialCols / fast_group(type), tiles};
+    for (int t = 0; t < kTokens; ++t) fast_round(rounding, to, t, x.data() + t * kTrialCols, kTrialCols);
   }
-  return *best;
+  FastArgs args(int tokens) {
+    return {panels.data(), panel_bytes(dtype, kTrialCols), dtype == DType::i8 ? scales.data() : nullptr, kTrialPanels,
+            to.groups, to.data, to.row_bytes(), tokens, out.data(), kTrialPanels * kPanelRows};
+  }
+};
+
+constexpr DType kFastTypes[] = {DType::bf16, DType::i8, DType::i4};
+
+// From how many tokens on tiles are faster for a type, which one product of 16 tokens and one of a few tell; never where
+// tiles give other results.
+int tiles_from(DType dtype, const FastKernels& rows, const TileKernels& tiles) {
+  FastTrial by_rows(dtype, rows, false), by_tiles(dtype, rows, true);
+  const int type = static_cast<int>(dtype);
+  rows.matmul[type](by_rows.args(FastTrial::kTokens));
+  tiles.matmul[type](by_tiles.args(FastTrial::kTokens));
+  constexpr int kNever = 1 << 30, kFew = 6;
+  if (std::memcmp(by_rows.out.data(), by_tiles.out.data(), by_rows.out.size() * sizeof(float)) != 0) return kNever;
+  const auto times = race(2, [&](int i) {
+    i == 0 ? rows.matmul[type](by_rows.args(kFew)) : tiles.matmul[type](by_tiles.args(kTileTokens));
+  });
+  const double tokens = times[1] / times[0] * kFew;
+  return tokens > 4 * kTileTokens ? kNever : std::max(2, static_cast<int>(tokens) + 1);
+}
+
+FastChoice choose_fast() {
+  const FastKernels* tables[4];
+  const int count = available_fast_kernels(tables);
+  const char* wanted = std::getenv("LANYARD_KERNELS");
+  const bool want_tiles = !wanted || std::strcmp(wanted, "amx") == 0;
+  int chosen = -1;
+  for (int i = 0; wanted && i < count; ++i) {
+    if (std::strcmp(tables[i]->name, wanted) == 0) chosen = i;
+  }
+  if (chosen < 0 && count <= 2) chosen = count - 1;
+  if (chosen < 0) {
+    std::vector<FastTrial> trials;
+    for (const DType dtype : kFastTypes) trials.emplace_back(dtype, *tables[0], false);
+    chosen = 1 + winner(race(count - 1, [&](int i) {
+               for (FastTrial& trial : trials) {
+                 const auto matmul = tables[i + 1]->matmul[static_cast<int>(trial.dtype)];
+                 for (int n = 0; n < 4; ++n) matmul(trial.args(1));
+                 matmul(trial.args(6));
+               }
+             }));
+  }
+  FastChoice choice{tables[chosen], nullptr, {}, tables[chosen]->name};
+  if (!want_tiles || !amx_kernels() || !cpu_has_avx512() || !enable_amx()) return choice;
+  choice.tiles = amx_kernels();
+  choice.name = choice.tiles->name;
+  for (const DType dtype : kFastTypes) choice.tile_tokens[static_cast<int>(dtype)] = tiles_from(dtype, *choice.rows, *choice.tiles);
+  return choice;
+}
+
+bool cpu_has_vnni() {
+#if defined(__x86_64__)
+  return cpu_has_avx512() && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
+bool cpu_has_avxvnni() {
+#if defined(__x86_64__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return cpu_has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1u) != 0;
+#else
+  return false;
+#endif
 }
 
 }  // namespace
@@ -75,6 +193,20 @@ int available_kernels(const Kernels* out[3]) {
   if (avx2_kernels() && cpu_has_avx2()) out[count++] = avx2_kernels();
   if (avx512_kernels() && cpu_has_avx512()) out[count++] = avx512_kernels();
   return count;
+}
+
+int available_fast_kernels(const FastKernels* out[4]) {
+  int count = 0;
+  out[count++] = &fast_scalar_kernels();
+  if (fast_avx2_kernels() && cpu_has_avx2()) out[count++] = fast_avx2_kernels();
+  if (fast_avxvnni_kernels() && cpu_has_avxvnni()) out[count++] = fast_avxvnni_kernels();
+  if (fast_avx512_kernels() && cpu_has_vnni()) out[count++] = fast_avx512_kernels();
+  return count;
+}
+
+const FastChoice& best_fast() {
+  static const FastChoice best = choose_fast();
+  return best;
 }
 
 const Kernels& best_kernels() {

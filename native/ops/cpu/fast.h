@@ -1,0 +1,116 @@
+// The fast arithmetic: products whose activations are rounded to what the weights are kept in. It is defined to the bit,
+// so that every instruction set and every number of tokens in a step gives the same result:
+//
+//   bf16  Activations are rounded to bf16. Per block of 32 columns, e is the chain of fused multiply-adds over the even
+//         columns and o that over the odd ones, both from zero; sum += e + o, blocks ascending. (This is the order of
+//         AMX's TDPBF16PS, and as a product of two bf16 is exact in f32, any FMA unit can follow it.)
+//   i8    Activations are rounded to int8 in groups of 64: scale = max |x| / 127. Products add up exactly in int32
+//         within a group; sum = fma(products, scale, sum), groups ascending; at last sum *= the weight row's scale.
+//   i4    The same in groups of 32, with fma(products, weight scale * activation scale, sum).
+//
+// Denormal numbers are the exception: AMX takes them as zero.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "../dtype.h"
+#include "kernels.h"
+
+namespace lanyard::ops::cpu {
+
+constexpr bool has_fast(DType dtype) { return dtype == DType::bf16 || dtype == DType::i8 || dtype == DType::i4; }
+
+// Columns of a group (bf16: of a block).
+constexpr int fast_group(DType dtype) { return dtype == DType::i8 ? 64 : 32; }
+
+// Rounded activations have one of two forms.
+//   rows   per token, `row_bytes` apart: bf16 as f32 [cols]; i8 and i4 [cols] int8, [groups] f32 scales, [groups] int32
+//          sums of the int8 values
+//   tiles  16 tokens together, as AMX loads them, for each group a record: bf16 [16][32]; i8 [16][64] int8 and
+//          i4 [16][32] int8, followed by [16] f32 scales. Blocks of 16 tokens follow each other.
+// For i4, eight columns are kept in the order 0 2 4 6 1 3 5 7, which is how the nibbles of a word come apart.
+constexpr size_t fast_row_bytes(DType dtype, int groups) {
+  const size_t bytes = dtype == DType::bf16 ? groups * size_t{128} : groups * size_t(fast_group(dtype) + 8);
+  return (bytes + 63) / 64 * 64;
+}
+// Room per token that holds any of them.
+constexpr size_t fast_capacity(size_t width) { return (width + 63) / 64 * 256 + 64; }
+inline constexpr int kTileTokens = 16;
+constexpr size_t fast_record_bytes(DType dtype) { return dtype == DType::bf16 ? 1024 : dtype == DType::i8 ? 1024 + 64 : 512 + 64; }
+
+struct FastArgs {
+  const uint8_t* panels;  // [count] panels, `stride` bytes apart
+  size_t stride;
+  const float* scales;  // [count * 16] factor per row; null: none
+  int count;
+  int groups;
+  const uint8_t* x;  // rows or tiles
+  size_t row_bytes;
+  int tokens;
+  float* out;  // [tokens][out_stride], count * 16 values written per token
+  size_t out_stride;
+};
+
+// Where the rounding of a row goes: group g's values at values + g * value_step, its scale at scales[g * scale_step].
+struct RoundedRow {
+  uint8_t* values;
+  size_t value_step;
+  float* scales;
+  size_t scale_step;
+  int32_t* sums;  // null: not wanted
+};
+
+struct FastKernels {
+  const char* name;
+  // Rounds x[n], padded with zeros to whole groups.
+  void (*round_bf16)(const float* x, int n, int groups, const RoundedRow& to);       // to bf16
+  void (*round_bf16_wide)(const float* x, int n, int groups, const RoundedRow& to);  // to bf16, kept as f32
+  void (*round_i8)(const float* x, int n, int groups, const RoundedRow& to);
+  void (*round_i4)(const float* x, int n, int groups, const RoundedRow& to);
+  void (*matmul[kDTypes])(const FastArgs&);  // from rows; null where !has_fast
+};
+
+// Products from tiles.
+struct TileKernels {
+  const char* name;
+  void (*matmul[kDTypes])(const FastArgs&);
+};
+
+const FastKernels& fast_scalar_kernels();
+// Null where the compiler could not build them for this processor family.
+const FastKernels* fast_avx2_kernels();
+const FastKernels* fast_avxvnni_kernels();
+const FastKernels* fast_avx512_kernels();  // with VNNI
+const TileKernels* amx_kernels();
+
+// Asks Linux for the tile registers, once per process. False where processor or system have none.
+bool enable_amx();
+
+// All tables this CPU can run, the plain one first.
+int available_fast_kernels(const FastKernels* out[4]);
+
+// What this computer is fastest with, by a micro-benchmark of a few milliseconds made once per process; AMX only where
+// its results are those of the plain kernels. LANYARD_KERNELS (scalar, avx2, avxvnni, avx512, amx) overrides it.
+struct FastChoice {
+  const FastKernels* rows;
+  const TileKernels* tiles;  // null: none
+  int tile_tokens[kDTypes];  // from this many tokens on, tiles are faster
+  const char* name;
+};
+const FastChoice& best_fast();
+
+// The form and place of a step's rounded activations.
+struct FastInput {
+  uint8_t* data = nullptr;
+  DType dtype = DType::bf16;
+  int groups = 0;
+  bool tiles = false;
+
+  size_t row_bytes() const { return fast_row_bytes(dtype, groups); }
+  RoundedRow place(int token) const;
+};
+// Rounds x[n] as token `token` of `input`.
+void fast_round(const FastKernels& kernels, const FastInput& input, int token, const float* x, int n);
+
+}  // namespace lanyard::ops::cpu

@@ -1,0 +1,275 @@
+// Products from tiles (fast.h) on AMX, bit for bit what the other kernels compute. The rest is AVX-512. Called only
+// after enable_amx().
+//
+// The instructions are written out here rather than taken from the compiler's header: GCC's _tile_loadconfig and
+// _tile_loadd do not tell it what memory they read, so that it may drop or delay the stores before them.
+#include "fast.h"
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace lanyard::ops::cpu {
+namespace {
+
+#define TILE_ZERO(tile) asm volatile("tilezero %%tmm" #tile ::: "memory")
+#define TILE_LOAD(tile, from, stride) \
+  asm volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(static_cast<long>(stride)) : "memory")
+#define TILE_STORE(tile, to, stride) \
+  asm volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"(static_cast<long>(stride)) : "memory")
+// sum += a * b
+#define TILE_BF16(sum, a, b) asm volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum ::: "memory")
+#define TILE_I8(sum, a, b) asm volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #sum ::: "memory")
+
+struct Config {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t column_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// Tiles 0 ... 3 are sums of 16 tokens by 16 rows, 4 and 5 activations, 6 and 7 weights. The state is given back at the
+// end: a thread that keeps it is slower to switch to.
+class Tiles {
+ public:
+  explicit Tiles(int group_bytes) {
+    alignas(64) Config config;
+    for (int tile = 0; tile < 8; ++tile) {
+      config.column_bytes[tile] = static_cast<uint16_t>(tile == 4 || tile == 5 ? group_bytes : 64);
+      config.rows[tile] = static_cast<uint8_t>(tile >= 6 ? group_bytes / 4 : 16);
+    }
+    asm volatile("ldtilecfg %0" ::"m"(config) : "memory");
+  }
+  ~Tiles() { asm volatile("tilerelease" ::: "memory"); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+};
+
+int minimum(int a, int b) { return a < b ? a : b; }
+
+// Blocking: this many groups of a block of tokens' activations stay in the second-level cache while all panels pass, and
+// those of a panel or two in the first while all tokens pass.
+constexpr int kGroups = 32;
+constexpr int kTokenBlock = 512;
+
+// Sums of a block of 16 tokens and a panel on their way between two runs of groups; the last block may be short.
+struct Place {
+  float* out;
+  size_t stride;
+  int tokens;
+};
+
+template <class F>
+void each_block(const FastArgs& a, int record, F&& f) {
+  for (int t0 = 0; t0 < a.tokens; t0 += kTokenBlock) {
+    const int t1 = minimum(t0 + kTokenBlock, a.tokens);
+    for (int g0 = 0; g0 < a.groups; g0 += kGroups) f(t0, t1, g0, minimum(g0 + kGroups, a.groups), record);
+  }
+}
+
+const uint8_t* record_at(const FastArgs& a, int token, int group, int record) {
+  return a.x + (static_cast<size_t>(token / kTileTokens) * a.groups + group) * record;
+}
+
+// One sum tile to or from memory, by way of `buffer` where rows of `out` beyond the tokens must not be touched.
+#define TILE_BEGIN(tile, place, first, buffer)                            \
+  do {                                                                    \
+    if (first) TILE_ZERO(tile);                                           \
+    else if ((place).tokens == 16) TILE_LOAD(tile, (place).out, (place).stride * 4); \
+    else {                                                                \
+      fetch(place, buffer);                                               \
+      TILE_LOAD(tile, buffer, 64);                                        \
+    }                                                                     \
+  } while (false)
+#define TILE_END(tile, place, buffer)                                     \
+  do {                                                                    \
+    if ((place).tokens == 16) TILE_STORE(tile, (place).out, (place).stride * 4); \
+    else if ((place).tokens > 0) {                                        \
+      TILE_STORE(tile, buffer, 64);                                       \
+      put(place, buffer);                                                 \
+    }                                                                     \
+  } while (false)
+
+void fetch(const Place& place, float* buffer) {
+  for (int t = 0; t < place.tokens; ++t) _mm512_store_ps(buffer + t * 16, _mm512_loadu_ps(place.out + t * place.stride));
+}
+void put(const Place& place, const float* buffer) {
+  for (int t = 0; t < place.tokens; ++t) _mm512_storeu_ps(place.out + t * place.stride, _mm512_load_ps(buffer + t * 16));
+}
+
+// Two panels (or one) by two blocks of tokens (or one): four sum tiles, so that every load serves two products.
+void bf16_tiles(const FastArgs& a, int panel, int token, int last, int g0, int g1) {
+  alignas(64) float buffer[256];
+  const auto place = [&](int t, int p) -> Place {
+    if (t >= last || p >= a.count) return {nullptr, 0, 0};
+    return {a.out + t * a.out_stride + p * 16, a.out_stride, minimum(16, last - t)};
+  };
+  const Place p00 = place(token, panel), p01 = place(token, panel + 1);
+  const Place p10 = place(token + 16, panel), p11 = place(token + 16, panel + 1);
+  const bool first = g0 == 0;
+  const uint8_t* x0 = record_at(a, token, g0, 1024);
+  const uint8_t* x1 = p10.tokens > 0 ? record_at(a, token + 16, g0, 1024) : x0;
+  const uint8_t* w0 = a.panels + panel * a.stride + g0 * size_t{1024};
+  const uint8_t* w1 = panel + 1 < a.count ? w0 + a.stride : w0;
+  TILE_BEGIN(0, p00, first, buffer);
+  TILE_BEGIN(1, p01, first, buffer);
+  TILE_BEGIN(2, p10, first, buffer);
+  TILE_BEGIN(3, p11, first, buffer);
+  for (int g = g0; g < g1; ++g, x0 += 1024, x1 += 1024, w0 += 1024, w1 += 1024) {
+    TILE_LOAD(4, x0, 64);
+    TILE_LOAD(6, w0, 64);
+    TILE_BF16(0, 4, 6);
+    TILE_LOAD(7, w1, 64);
+    TILE_BF16(1, 4, 7);
+    TILE_LOAD(5, x1, 64);
+    TILE_BF16(2, 5, 6);
+    TILE_BF16(3, 5, 7);
+  }
+  TILE_END(0, p00, buffer);
+  TILE_END(1, p01, buffer);
+  TILE_END(2, p10, buffer);
+  TILE_END(3, p11, buffer);
+}
+
+void matmul_bf16(const FastArgs& a) {
+  const Tiles tiles(64);
+  each_block(a, 1024, [&](int t0, int t1, int g0, int g1, int) {
+    for (int panel = 0; panel < a.count; panel += 2) {
+      for (int token = t0; token < t1; token += 32) bf16_tiles(a, panel, token, t1, g0, g1);
+    }
+  });
+}
+
+// The int32 sums of up to four groups, then in f32 to the running sums of 16 tokens, which live in registers.
+// weights: [group][Bytes / 4 * 64] int8; row_scales: null (int8) or [group][16].
+template <int Bytes>
+void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scales, const float* last_scales, int panel,
+                int token, int last, int g0, int g1) {
+  constexpr int kRecord = Bytes * 16 + 64, kWeights = Bytes * 16;
+  alignas(64) int32_t dots[4][256];
+  float* out = a.out + token * a.out_stride + panel * 16;
+  const int tokens = minimum(16, last - token);
+  __m512 sums[16];
+  for (int t = 0; t < 16; ++t) {
+    sums[t] = g0 > 0 && t < tokens ? _mm512_loadu_ps(out + t * a.out_stride) : _mm512_setzero_ps();
+  }
+  const uint8_t* x = record_at(a, token, g0, kRecord);
+  const auto finish = [&](const int32_t* dot, const uint8_t* record, const float* scales) __attribute__((always_inline)) {
+    const auto* factors = reinterpret_cast<const float*>(record + Bytes * 16);
+    if (row_scales) {
+      const __m512 row = _mm512_load_ps(scales);
+#pragma GCC unroll 16
+      for (int t = 0; t < 16; ++t) {
+        sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot + t * 16)),
+                                  _mm512_mul_ps(row, _mm512_set1_ps(factors[t])), sums[t]);
+      }
+    } else {
+#pragma GCC unroll 16
+      for (int t = 0; t < 16; ++t) {
+        sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot + t * 16)), _mm512_set1_ps(factors[t]), sums[t]);
+      }
+    }
+  };
+  int g = g0;
+  for (; g + 4 <= g1; g += 4, x += 4 * kRecord, weights += 4 * kWeights) {
+    TILE_LOAD(4, x, Bytes);
+    TILE_LOAD(6, weights, 64);
+    TILE_ZERO(0);
+    TILE_I8(0, 4, 6);
+    TILE_LOAD(5, x + kRecord, Bytes);
+    TILE_LOAD(7, weights + kWeights, 64);
+    TILE_ZERO(1);
+    TILE_I8(1, 5, 7);
+    TILE_LOAD(4, x + 2 * kRecord, Bytes);
+    TILE_LOAD(6, weights + 2 * kWeights, 64);
+    TILE_ZERO(2);
+    TILE_I8(2, 4, 6);
+    TILE_LOAD(5, x + 3 * kRecord, Bytes);
+    TILE_LOAD(7, weights + 3 * kWeights, 64);
+    TILE_ZERO(3);
+    TILE_I8(3, 5, 7);
+    TILE_STORE(0, dots[0], 64);
+    TILE_STORE(1, dots[1], 64);
+    TILE_STORE(2, dots[2], 64);
+    TILE_STORE(3, dots[3], 64);
+    for (int i = 0; i < 4; ++i) finish(dots[i], x + i * kRecord, row_scales ? row_scales + (g - g0 + i) * 16 : nullptr);
+  }
+  for (; g < g1; ++g, x += kRecord, weights += kWeights) {
+    TILE_LOAD(4, x, Bytes);
+    TILE_LOAD(6, weights, 64);
+    TILE_ZERO(0);
+    TILE_I8(0, 4, 6);
+    TILE_STORE(0, dots[0], 64);
+    finish(dots[0], x, row_scales ? row_scales + (g - g0) * 16 : nullptr);
+  }
+  for (int t = 0; t < tokens; ++t) {
+    const __m512 sum = last_scales ? _mm512_mul_ps(sums[t], _mm512_loadu_ps(last_scales)) : sums[t];
+    _mm512_storeu_ps(out + t * a.out_stride, sum);
+  }
+}
+
+void matmul_i8(const FastArgs& a) {
+  const Tiles tiles(64);
+  each_block(a, 1024 + 64, [&](int t0, int t1, int g0, int g1, int) {
+    for (int panel = 0; panel < a.count; ++panel) {
+      const uint8_t* weights = a.panels + panel * a.stride + g0 * size_t{1024};
+      const float* scales = a.scales && g1 == a.groups ? a.scales + panel * 16 : nullptr;
+      for (int token = t0; token < t1; token += 16) byte_tiles<64>(a, weights, nullptr, scales, panel, token, t1, g0, g1);
+    }
+  });
+}
+
+// Nibbles come apart into bytes, once per panel and run of groups.
+void unpack_i4(const uint8_t* from, int groups, int8_t* bytes, float* scales) {
+  const __m512i mask = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
+  for (int g = 0; g < groups; ++g, from += 32 + 256, bytes += 512, scales += 16) {
+    _mm512_store_ps(scales, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+    for (int q = 0; q < 4; ++q) {
+      const __m512i words = _mm512_loadu_si512(from + 32 + q * 64);
+      _mm512_store_si512(bytes + q * 128, _mm512_sub_epi8(_mm512_and_si512(words, mask), eight));
+      _mm512_store_si512(bytes + q * 128 + 64, _mm512_sub_epi8(_mm512_and_si512(_mm512_srli_epi32(words, 4), mask), eight));
+    }
+  }
+}
+
+void matmul_i4(const FastArgs& a) {
+  const Tiles tiles(32);
+  alignas(64) int8_t bytes[kGroups * 512];
+  alignas(64) float scales[kGroups * 16];
+  each_block(a, 512 + 64, [&](int t0, int t1, int g0, int g1, int) {
+    for (int panel = 0; panel < a.count; ++panel) {
+      unpack_i4(a.panels + panel * a.stride + g0 * size_t{32 + 256}, g1 - g0, bytes, scales);
+      for (int token = t0; token < t1; token += 16) {
+        byte_tiles<32>(a, reinterpret_cast<const uint8_t*>(bytes), scales, nullptr, panel, token, t1, g0, g1);
+      }
+    }
+  });
+}
+
+const TileKernels kTable = {"amx", {nullptr, nullptr, matmul_bf16, matmul_i8, matmul_i4}};
+
+}  // namespace
+
+const TileKernels* amx_kernels() { return &kTable; }
+
+bool enable_amx() {
+  static const bool enabled = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned kNeeded = 1u << 22 | 1u << 24 | 1u << 25;  // bf16, tiles, int8
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kNeeded) != kNeeded) return false;
+    // ARCH_REQ_XCOMP_PERM for the tile data (state 18): for all threads, also those to come.
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  }();
+  return enabled;
+}
+
+}  // namespace lanyard::ops::cpu
+#else
+namespace lanyard::ops::cpu {
+const TileKernels* amx_kernels() { return nullptr; }
+bool enable_amx() { return false; }
+}  // namespace lanyard::ops::cpu
+#endif

@@ -1,0 +1,72 @@
+// The fast arithmetic on AVX-512 with VNNI. Called only where cpuid has both.
+#include "fast.h"
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#include <immintrin.h>
+
+#define LANYARD_KERNELS_NAME "avx512"
+
+namespace lanyard::ops::cpu {
+namespace {
+
+#include "vector_avx512.inc"
+
+constexpr int kFastTokens = 6;
+constexpr int fast_panels(int tokens) { return tokens == 1 ? 4 : 2; }
+constexpr int kFastAhead = 4096;
+
+struct Ints {
+  __m512i v;
+};
+using Dot8 = Ints;
+using Dot4 = Ints;
+using Quad = Ints;
+// VNNI multiplies unsigned by signed bytes: weights are moved by 128 and the group's sum taken back at the start.
+using Weights8 = Ints;
+
+LANYARD_INLINE V to_float(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
+LANYARD_INLINE V fused(V x, V y, V z) { return fma(x, y, z); }
+LANYARD_INLINE Quad quad(const uint8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return {_mm512_set1_epi32(four)};
+}
+LANYARD_INLINE Weights8 weights8(Words w) { return {_mm512_xor_si512(w.v, _mm512_set1_epi32(static_cast<int>(0x80808080u)))}; }
+template <int Shift>
+LANYARD_INLINE Words nibbles(Words w) {
+  return {_mm512_and_si512(Shift == 0 ? w.v : _mm512_srli_epi32(w.v, 4), _mm512_set1_epi32(0x0f0f0f0f))};
+}
+LANYARD_INLINE Dot8 start8(int32_t sum) { return {_mm512_set1_epi32(-128 * sum)}; }
+LANYARD_INLINE Dot4 start4(int32_t sum) { return {_mm512_set1_epi32(-8 * sum)}; }
+LANYARD_INLINE Dot8 step8(Dot8 d, Weights8 w, Quad x) { return {_mm512_dpbusd_epi32(d.v, w.v, x.v)}; }
+LANYARD_INLINE Dot4 step4(Dot4 d, Words w, Quad x) { return {_mm512_dpbusd_epi32(d.v, w.v, x.v)}; }
+LANYARD_INLINE Ints end8(Dot8 d) { return d; }
+LANYARD_INLINE Ints end4(Dot4 d, int32_t) { return d; }
+
+LANYARD_INLINE void store_bytes(uint8_t* p, V v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v.v)));
+}
+LANYARD_INLINE void store_even_odd(uint8_t* p, V v) {
+  const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_shuffle_epi8(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v.v)), order));
+}
+LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
+  const __m512i bits = _mm512_castps_si512(v.v);
+  const __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff)));
+  rounded = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v.v, v.v, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+}
+
+#include "fast_body.inc"
+
+}  // namespace
+
+const FastKernels* fast_avx512_kernels() { return &kFastTable; }
+
+}  // namespace lanyard::ops::cpu
+#else
+namespace lanyard::ops::cpu {
+const FastKernels* fast_avx512_kernels() { return nullptr; }
+}  // namespace lanyard::ops::cpu
+#endif

@@ -1,0 +1,75 @@
+// The plain reference of the fast arithmetic, and what runs where no faster table fits.
+#include "fast.h"
+
+#define LANYARD_KERNELS_NAME "scalar"
+
+namespace lanyard::ops::cpu {
+namespace {
+
+#include "vector_scalar.inc"
+
+constexpr int kFastTokens = 2;
+constexpr int fast_panels(int) { return 1; }
+constexpr int kFastAhead = 0;
+
+struct Ints {
+  int32_t v[16];
+};
+using Dot8 = Ints;
+using Dot4 = Ints;
+using Weights8 = Words;
+struct Quad {
+  int8_t v[4];
+};
+
+LANYARD_INLINE V to_float(Ints x) { return lanes([&](int i) { return static_cast<float>(x.v[i]); }); }
+// Rounded once, as everywhere else, also where the baseline has no such instruction.
+LANYARD_INLINE V fused(V x, V y, V z) { return lanes([&](int i) { return __builtin_fmaf(x.v[i], y.v[i], z.v[i]); }); }
+LANYARD_INLINE Quad quad(const uint8_t* p) {
+  Quad q;
+  __builtin_memcpy(q.v, p, 4);
+  return q;
+}
+LANYARD_INLINE Weights8 weights8(Words w) { return w; }
+template <int Shift>
+LANYARD_INLINE Words nibbles(Words w) {
+  for (uint32_t& word : w.v) word = (word >> Shift) & 0x0f0f0f0fu;
+  return w;
+}
+LANYARD_INLINE Ints start8(int32_t) { return {}; }
+LANYARD_INLINE Ints start4(int32_t) { return {}; }
+// Nibbles are positive either way.
+LANYARD_INLINE Ints step8(Ints d, Words w, Quad x) {
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < 4; ++j) d.v[i] += static_cast<int8_t>(w.v[i] >> (8 * j)) * x.v[j];
+  }
+  return d;
+}
+LANYARD_INLINE Ints step4(Ints d, Words w, Quad x) { return step8(d, w, x); }
+LANYARD_INLINE Ints end8(Ints d) { return d; }
+LANYARD_INLINE Ints end4(Ints d, int32_t sum) {
+  for (int32_t& value : d.v) value -= 8 * sum;
+  return d;
+}
+
+LANYARD_INLINE int8_t byte_of(float q) { return static_cast<int8_t>(q >= 127 ? 127 : q > -128 ? static_cast<int>(q) : -128); }
+LANYARD_INLINE void store_bytes(uint8_t* p, V v) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<uint8_t>(byte_of(v.v[i]));
+}
+LANYARD_INLINE void store_even_odd(uint8_t* p, V v) {
+  for (int i = 0; i < 16; ++i) p[i / 8 * 8 + i % 2 * 4 + i % 8 / 2] = static_cast<uint8_t>(byte_of(v.v[i]));
+}
+LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
+  for (int i = 0; i < 16; ++i) {
+    const uint16_t half = float_to_bf16(v.v[i]);
+    __builtin_memcpy(p + 2 * i, &half, 2);
+  }
+}
+
+#include "fast_body.inc"
+
+}  // namespace
+
+const FastKernels& fast_scalar_kernels() { return kFastTable; }
+
+}  // namespace lanyard::ops::cpu

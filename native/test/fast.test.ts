@@ -1,0 +1,89 @@
+/** Products with rounded activations (`compute: fast`) against the goldens, within what bfloat16 and int8 arithmetic may differ. */
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readTensors, type Golden } from './golden.ts'
+import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
+
+interface Difference {
+  /** of the logits of each prompt's last token */
+  largest: number
+  mean: number
+  /** greedy steps that chose as the golden did, and those compared */
+  equal: number
+  compared: number
+  /** continuations that left the golden one at a step that was no close call */
+  wide: string[]
+}
+
+/** Every prompt with its greedy continuation, which is followed up to the first other token. */
+async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float32Array>, closeCall: number): Promise<Difference> {
+  const vocab = ranks.facts.decoder.vocab
+  const result: Difference = { largest: 0, mean: 0, equal: 0, compared: 0, wide: [] }
+  for (const prompt of golden.prompts) {
+    const alpha = ropeAlpha(ranks.facts, prompt.length)
+    const first = await ranks.step([part(0, prompt.ids, 0, { ropeAlpha: alpha })], { logits: true })
+    const actual = first.logits!.subarray(first.logits!.length - vocab)
+    const expected = tensors.get(prompt.last_logits)!
+    let sum = 0
+    for (let i = 0; i < vocab; i++) {
+      const error = Math.abs(actual[i]! - expected[i]!)
+      expect(error).not.toBeNaN()
+      result.largest = Math.max(result.largest, error)
+      sum += error
+    }
+    result.mean = Math.max(result.mean, sum / vocab)
+    let id = first.tokens[0]!.id
+    for (const [i, step] of prompt.greedy.steps.entries()) {
+      result.compared++
+      if (id !== step.id) {
+        if (step.margin >= closeCall) result.wide.push(`${prompt.name}, step ${i}: ${id} instead of ${step.id}`)
+        break
+      }
+      result.equal++
+      const next = await ranks.step([part(0, [id], prompt.length + i, { ropeAlpha: alpha })])
+      id = next.tokens[0]!.id
+    }
+  }
+  return result
+}
+
+const families = ['llama', 'qwen1', 'qwen2', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3']
+
+describe.skipIf(!fixtures)('goldens, fast', () => {
+  const cases = families.flatMap((family) => [
+    { family, weights: 'bf16' as const, ranks: 1 },
+    ...(family === 'llama' || family === 'mixtral'
+      ? [{ family, weights: 'bf16' as const, ranks: 2 }, { family, weights: 'int8' as const, ranks: 1 }]
+      : []),
+  ])
+  test.each(cases)('$family $weights, $ranks ranks', async ({ family, weights, ranks: count }) => {
+    const folder = path.join(fixtures ?? '', family)
+    const golden = readJson(path.join(folder, 'golden.json')) as Golden
+    const one = await openRanks(folder, { weights, compute: 'fast' })
+    const ranks = count === 1 ? one : await openRanks(folder, { weights, compute: 'fast', splits: unevenSplit(one.facts, [0.37]) })
+    try {
+      const close = weights === 'bf16' ? 0.3 : 1
+      const got = await compare(ranks, golden, readTensors(path.join(folder, 'golden.safetensors')), close)
+      console.log(
+        `${family} ${weights}, ${count} ranks: logits differ by ${got.largest.toFixed(3)} at most, ${got.mean.toFixed(3)} in the mean;`,
+        `${got.equal} of ${got.compared} greedy tokens equal`,
+      )
+      // In a mixture two experts may score alike, and then one token goes through another: a wide difference by itself.
+      expect(got.wide.slice(family === 'mixtral' ? 1 : 0)).toEqual([])
+      if (weights === 'bf16') {
+        expect(got.largest).toBeLessThan(family === 'gemma3' ? 0.9 : 0.5)
+        expect(got.mean).toBeLessThan(family === 'gemma3' ? 0.2 : 0.15)
+      } else {
+        expect(got.mean).toBeLessThan(0.5)
+      }
+    } finally {
+      await ranks.close()
+      if (ranks !== one) await one.close()
+    }
+  })
+})
+
+test.runIf(!fixtures)('the golden models are not beside this checkout', () => {
+  console.log('Left out: golden logits of the fast arithmetic (../shared/fixtures is absent).')
+  expect(fixtures).toBeNull()
+})

@@ -1,0 +1,198 @@
+// The fast arithmetic: every instruction set and AMX against its definition in plain loops, bit for bit, for any number
+// of tokens; and how far the definition itself is from exact products.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "../ops/cpu/fast.h"
+#include "../ops/cpu/matrix.h"
+#include "check.h"
+
+using namespace lanyard::ops;
+using namespace lanyard::ops::cpu;
+using check::Random;
+
+namespace {
+
+class Values final : public RowSource {
+ public:
+  Values(std::vector<float> values, size_t row_count, size_t col_count) : values_(std::move(values)) {
+    rows = row_count;
+    cols = col_count;
+  }
+  void read(size_t row, void* out) const override { std::memcpy(out, values_.data() + row * cols, cols * sizeof(float)); }
+
+ private:
+  std::vector<float> values_;
+};
+
+// One row of a packed matrix: bf16 weights, or quantised ones as integers with their scales.
+struct PackedRow {
+  std::vector<float> values;
+  std::vector<float> group_scales;  // i4
+  float scale = 1;                  // i8
+};
+
+PackedRow unpacked(const PackedMatrix& m, int row) {
+  PackedRow out;
+  const uint8_t* panel = m.panel(row / kPanelRows);
+  const int lane = row % kPanelRows;
+  for (int k = 0; k < m.padded_cols; ++k) {
+    if (m.dtype == DType::bf16) {
+      uint16_t half;
+      std::memcpy(&half, panel + (k / 2 * 32 + lane * 2 + k % 2) * 2, 2);
+      out.values.push_back(bf16_to_float(half));
+    } else if (m.dtype == DType::i8) {
+      out.values.push_back(static_cast<int8_t>(panel[k / 4 * 64 + lane * 4 + k % 4]));
+    } else {
+      const uint8_t* group = panel + k / 32 * 288;
+      const uint8_t byte = group[32 + k % 32 / 8 * 64 + lane * 4 + k % 8 / 2];
+      out.values.push_back(static_cast<float>(k % 2 == 0 ? byte & 15 : byte >> 4) - 8);
+      if (k % 32 == 0) {
+        uint16_t half;
+        std::memcpy(&half, group + lane * 2, 2);
+        out.group_scales.push_back(f16_to_float(half));
+      }
+    }
+  }
+  if (m.dtype == DType::i8) out.scale = m.scales[row];
+  return out;
+}
+
+// The product as fast.h defines it.
+float defined(const PackedRow& w, DType dtype, std::vector<float> x) {
+  x.resize(w.values.size(), 0.0f);
+  const int group = fast_group(dtype);
+  float sum = 0;
+  for (size_t g = 0; g * group < x.size(); ++g) {
+    const float *xs = x.data() + g * group, *ws = w.values.data() + g * group;
+    if (dtype == DType::bf16) {
+      float even = 0, odd = 0;
+      for (int k = 0; k < group; k += 2) {
+        even = std::fma(ws[k], bf16_to_float(float_to_bf16(xs[k])), even);
+        odd = std::fma(ws[k + 1], bf16_to_float(float_to_bf16(xs[k + 1])), odd);
+      }
+      sum += even + odd;
+      continue;
+    }
+    float largest = 0;
+    for (int k = 0; k < group; ++k) largest = std::max(largest, std::fabs(xs[k]));
+    const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f, scale = largest / 127.0f;
+    int32_t dot = 0;
+    for (int k = 0; k < group; ++k) dot += static_cast<int32_t>(ws[k]) * static_cast<int32_t>(std::nearbyint(xs[k] * inverse));
+    sum = std::fma(static_cast<float>(dot), dtype == DType::i4 ? w.group_scales[g] * scale : scale, sum);
+  }
+  return dtype == DType::i8 ? sum * w.scale : sum;
+}
+
+struct Product {
+  std::string name;
+  const FastKernels* rounding;
+  void (*const* matmul)(const FastArgs&);
+  bool tiles;
+};
+
+void products(const Product& product, DType dtype) {
+  Random random(31 + static_cast<uint64_t>(dtype));
+  Pool pool(1);
+  for (const auto& [rows, cols] : {std::pair{1, 1}, {16, 64}, {17, 100}, {75, 600}, {90, 1300}, {48, 2112}}) {
+    const Values w(random.reals(static_cast<size_t>(rows) * cols, 0.5f), rows, cols);
+    const auto m = pack_matrix(w, dtype, RowOrder::plain, pool);
+    std::vector<PackedRow> packed;
+    for (int r = 0; r < rows; ++r) packed.push_back(unpacked(*m, r));
+    const size_t in_stride = padded_width(cols), out_stride = padded_width(rows);
+    std::vector<float> first;
+    for (const int tokens : {1, 2, 3, 5, 6, 7, 15, 16, 17, 33, 101, 530}) {
+      if (tokens > 101 && cols != 100) continue;
+      std::vector<float> x(tokens * in_stride), out(tokens * out_stride, -1);
+      Random same(9);  // token 0 is the same in every batch
+      for (int t = 0; t < tokens; ++t) {
+        // Sizes from token to token and group to group, and a group of zeros.
+        for (int k = 0; k < cols; ++k) x[t * in_stride + k] = t % 3 == 1 && k / 64 == 1 ? 0 : same.real() * std::exp2(same.real(4));
+      }
+      Memory memory((tokens + 15) / 16 * 16 * fast_capacity(cols));
+      const FastInput input{memory.data(), dtype, m->groups(), product.tiles};
+      for (int t = 0; t < tokens; ++t) fast_round(*product.rounding, input, t, x.data() + t * in_stride, cols);
+      product.matmul[static_cast<int>(dtype)](m->fast_product(0, m->panels, input, tokens, {out.data(), out_stride}));
+      if (tokens == 1) first.assign(out.begin(), out.begin() + rows);
+      CHECK(std::memcmp(first.data(), out.data(), rows * sizeof(float)) == 0, "%dx%d: a token differs in a batch of %d", rows, cols, tokens);
+      int wrong = 0;
+      for (int t = 0; t < tokens; t += tokens > 40 ? 7 : 1) {
+        const std::vector<float> row(x.begin() + t * in_stride, x.begin() + t * in_stride + cols);
+        for (int r = 0; r < rows; ++r) wrong += out[t * out_stride + r] != defined(packed[r], dtype, row);
+      }
+      CHECK(wrong == 0, "%s %dx%d, %d tokens: %d values are not as defined", product.name.c_str(), rows, cols, tokens, wrong);
+    }
+  }
+}
+
+// Root mean square error of products of normal-like numbers, relative to their size.
+void error(DType dtype, double bound) {
+  Random random(77);
+  Pool pool(1);
+  const int rows = 64, cols = 1024;
+  std::vector<float> values(rows * cols);
+  for (float& v : values) v = (random.real() + random.real() + random.real()) * 0.3f;
+  const Values w(values, rows, cols);
+  const auto m = pack_matrix(w, dtype, RowOrder::plain, pool);
+  std::vector<float> x(cols), out(rows);
+  for (float& v : x) v = random.real() + random.real() + random.real();
+  Memory memory(16 * fast_capacity(cols));
+  const FastInput input{memory.data(), dtype, m->groups(), false};
+  fast_round(fast_scalar_kernels(), input, 0, x.data(), cols);
+  fast_scalar_kernels().matmul[static_cast<int>(dtype)](m->fast_product(0, m->panels, input, 1, {out.data(), 64}));
+  double squares = 0, errors = 0;
+  for (int r = 0; r < rows; ++r) {
+    const PackedRow row = unpacked(*m, r);
+    double exact = 0;
+    for (int k = 0; k < cols; ++k) {
+      exact += static_cast<double>(row.values[k]) * (dtype == DType::i4 ? row.group_scales[k / 32] : row.scale) * x[k];
+    }
+    squares += exact * exact;
+    errors += (out[r] - exact) * (out[r] - exact);
+  }
+  const double relative = std::sqrt(errors / squares);
+  std::printf("  %s: activations as rounded change a product by %.2g (root mean square, relative)\n", dtype_name(dtype), relative);
+  CHECK(relative < bound);
+}
+
+void odd_activations(const FastKernels& kernels) {
+  Memory memory(16 * fast_capacity(64));
+  std::vector<float> x(64, 0.0f);
+  const FastInput input{memory.data(), DType::i8, 1, false};
+  const auto* bytes = reinterpret_cast<const int8_t*>(memory.data());
+  const auto* scale = reinterpret_cast<const float*>(memory.data() + 64);
+  x[5] = 1e-38f;  // too small to be scaled up: all zeros, no infinity
+  fast_round(kernels, input, 0, x.data(), 64);
+  CHECK(bytes[5] == 0 && scale[0] < 1e-30f);
+  x[5] = -3e38f;
+  x[6] = 1.5e38f;
+  fast_round(kernels, input, 0, x.data(), 64);
+  CHECK(bytes[5] == -127 && bytes[6] == 64 && bytes[7] == 0 && std::fabs(scale[0] * 127 / 3e38f - 1) < 1e-6);
+}
+
+}  // namespace
+
+int main() {
+  error(DType::bf16, 2e-3);
+  error(DType::i8, 8e-3);
+  error(DType::i4, 8e-3);
+  std::vector<Product> all;
+  const FastKernels* tables[4];
+  const int count = available_fast_kernels(tables);
+  for (int i = 0; i < count; ++i) all.push_back({tables[i]->name, tables[i], tables[i]->matmul, false});
+  const bool amx = amx_kernels() && enable_amx();
+  // The records of AMX, filled by every instruction set's rounding.
+  for (int i = 0; amx && i < count; ++i) all.push_back({std::string("amx after ") + tables[i]->name, tables[i], amx_kernels()->matmul, true});
+  for (const Product& product : all) {
+    for (const DType dtype : {DType::bf16, DType::i8, DType::i4}) {
+      check::section((product.name + " fast product " + dtype_name(dtype)).c_str(), [&] { products(product, dtype); });
+    }
+    check::section((product.name + " odd activations").c_str(), [&] { odd_activations(*product.rounding); });
+  }
+  const FastChoice& best = best_fast();
+  std::printf("fast kernels tested: %d of scalar, avx2, avxvnni, avx512; AMX %s; chosen: %s", count, amx ? "too" : "not here", best.name);
+  if (best.tiles) std::printf(" (tiles from %d tokens for bf16, %d int8, %d int4)", best.tile_tokens[2], best.tile_tokens[3], best.tile_tokens[4]);
+  std::printf("\n");
+  return check::result();
+}
