@@ -20,6 +20,7 @@ const DeploymentScreen = lazy(async () => ({
 }))
 const ApiScreen = lazy(async () => ({ default: (await import('./api/api-screen.tsx')).ApiScreen }))
 const MonitorScreen = lazy(async () => ({ default: (await import('./monitor/monitor-screen.tsx')).MonitorScreen }))
+const HelpScreen = lazy(async () => ({ default: (await import('./help/help-screen.tsx')).HelpScreen }))
 const SettingsScreen = lazy(async () => ({ default: (await import('./settings/settings-screen.tsx')).SettingsScreen }))
 
 export function App() {
@@ -69,6 +70,7 @@ function Window() {
               <Route path="/monitor">
                 <MonitorScreen />
               </Route>
+              <Route path="/help/:topic?">{({ topic }) => <HelpScreen shown={topic ?? null} />}</Route>
               <Route path="/settings">
                 <SettingsScreen />
               </Route>

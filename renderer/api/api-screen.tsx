@@ -1,6 +1,8 @@
 import { Code } from 'lucide-react'
 import { useState } from 'react'
+import { HelpNote } from '../help/help-note.tsx'
 import { useWords } from '../i18n/index.ts'
+import { answering } from '../state/answering.ts'
 import { useApp } from '../state/connection.ts'
 import { CopyButton } from '../ui/copy.tsx'
 import { Field, Segments, Select } from '../ui/field.tsx'
@@ -13,12 +15,14 @@ import type { SnippetLanguage } from './snippets.ts'
 export function ApiScreen() {
   const { t } = useWords()
   const openai = useApp((s) => s.openai)
-  const serving = useApp((s) => s.deployments).filter((d) => d.state === 'serving')
+  const deployments = useApp((s) => s.deployments)
+  const guide = useApp((s) => s.guide)
+  const serving = answering({ deployments, guide })
   const [language, setLanguage] = useState<SnippetLanguage>('curl')
   const [chosen, setChosen] = useState<string | null>(null)
   const model = serving.find((d) => d.name === chosen) ?? serving[0]
   const url = openai.url === '' ? '' : baseUrl(openai.url)
-  const code = model ? snippet(language, openai.url, model.name, t.api.prompt) : ''
+  const code = model ? snippet(language, openai.url, model.name, model.isGuide ? t.api.guidePrompt : t.api.prompt) : ''
   return (
     <Page title={t.screens.api} lead={t.api.lead} testId="api">
       <Card>
@@ -35,6 +39,7 @@ export function ApiScreen() {
           </Badge>
         </div>
         <p className={styles.soft}>{t.api.onlyHere}</p>
+        <HelpNote about="api" />
       </Card>
       <Section title={t.api.try} note={t.api.tryNote}>
         {!model ? (
@@ -78,9 +83,9 @@ export function ApiScreen() {
           ) : (
             <ul className={styles.names}>
               {serving.map((d) => (
-                <li key={d.id}>
+                <li key={d.name}>
                   <code>{d.name}</code>
-                  <span className={styles.soft}>{d.modelName}</span>
+                  <span className={styles.soft}>{d.isGuide ? t.chat.guideNote : d.modelName}</span>
                   <CopyButton text={d.name} label={t.api.copyName(d.name)} />
                 </li>
               ))}

@@ -1,8 +1,9 @@
 import { SlidersHorizontal } from 'lucide-react'
 import { useEffect } from 'react'
 import { useLocation } from 'wouter'
-import type { Deployment } from '../../electron/contract/deployment.ts'
 import { useWords } from '../i18n/index.ts'
+import { answering } from '../state/answering.ts'
+import type { Answering } from '../state/answering.ts'
 import { createThread, loadThreads, openThread, useChat } from '../state/chat.ts'
 import { useApp, useConnection } from '../state/connection.ts'
 import { attempt, showProblem } from '../state/notices.ts'
@@ -23,9 +24,11 @@ export function ChatScreen({ threadId }: { threadId: string | null }) {
   const threads = useChat((s) => s.threads)
   const thread = threads?.find((x) => x.id === threadId) ?? null
   const messages = useChat((s) => (threadId === null ? undefined : s.messages[threadId]))
-  const serving = useApp((s) => s.deployments).filter((d) => d.state === 'serving')
-  const loading = useApp((s) => s.deployments).find((d) => d.state === 'loading')
-  const model = useChosenModel(serving, thread)
+  const deployments = useApp((s) => s.deployments)
+  const guide = useApp((s) => s.guide)
+  const choices = answering({ deployments, guide })
+  const loading = deployments.find((d) => d.state === 'loading' && !d.onDemand)
+  const model = useChosenModel(choices, thread)
   const parametersOpen = usePreferences((p) => p.chatParametersOpen)
 
   useEffect(() => {
@@ -61,7 +64,7 @@ export function ChatScreen({ threadId }: { threadId: string | null }) {
       <Threads threads={threads} shownId={threadId} />
       <section className={styles.middle} aria-label={t.chat.conversation}>
         <header className={styles.bar}>
-          <ModelPicker serving={serving} model={model} />
+          <ModelPicker choices={choices} model={model} />
           <span className={styles.title}>{thread?.title}</span>
           <IconButton
             label={parametersOpen ? t.chat.hideParameters : t.chat.showParameters}
@@ -94,10 +97,10 @@ export function ChatScreen({ threadId }: { threadId: string | null }) {
   )
 }
 
-function ModelPicker({ serving, model }: { serving: readonly Deployment[]; model: Deployment | null }) {
+function ModelPicker({ choices, model }: { choices: readonly Answering[]; model: Answering | null }) {
   const { t } = useWords()
   const models = useApp((s) => s.models)
-  if (serving.length === 0) return <span className={styles.noModel}>{t.chat.noModel}</span>
+  if (choices.length === 0) return <span className={styles.noModel}>{t.chat.noModel}</span>
   return (
     <Select
       quiet
@@ -105,10 +108,10 @@ function ModelPicker({ serving, model }: { serving: readonly Deployment[]; model
       value={model?.name ?? null}
       placeholder={t.chat.chooseModel}
       onValue={chooseModel}
-      choices={serving.map((d) => ({
-        value: d.name,
-        label: d.name,
-        note: models.find((m) => m.id === d.modelId)?.purpose || d.modelName,
+      choices={choices.map((each) => ({
+        value: each.name,
+        label: each.name,
+        note: each.isGuide ? t.chat.guideNote : models.find((m) => m.id === each.modelId)?.purpose || each.modelName,
       }))}
     />
   )

@@ -1,14 +1,13 @@
-import { ArrowDown, MessagesSquare } from 'lucide-react'
+import { ArrowDown } from 'lucide-react'
 import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { VList } from 'virtua'
 import type { VListHandle } from 'virtua'
-import { Link } from 'wouter'
 import type { Message, Thread } from '../../electron/contract/chat.ts'
 import type { Deployment } from '../../electron/contract/deployment.ts'
 import { useWords } from '../i18n/index.ts'
+import type { Answering } from '../state/answering.ts'
 import { pathTo } from '../state/branches.ts'
 import { openThread, send, stopRun, useChat } from '../state/chat.ts'
-import { useApp } from '../state/connection.ts'
 import { followsAfter } from '../state/follow.ts'
 import { readParameters } from '../state/drafts.ts'
 import { attempt } from '../state/notices.ts'
@@ -17,12 +16,13 @@ import { Announce } from './announce.tsx'
 import styles from './chat.module.css'
 import { Composer } from './composer.tsx'
 import { MessageView } from './message-view.tsx'
+import { Welcome } from './welcome.tsx'
 
 export interface ConversationProps {
   thread: Thread | null
   /** undefined while they are fetched */
   messages: readonly Message[] | undefined
-  model: Deployment | null
+  model: Answering | null
   loading: Deployment | null
   onNewThread(): Promise<Thread>
 }
@@ -113,7 +113,9 @@ export function Conversation({ thread, messages, model, loading, onNewThread }: 
   return (
     <>
       <div className={styles.stage}>
-        {path.length === 0 && !run && messages !== undefined && <Welcome model={model} loading={loading} />}
+        {path.length === 0 && !run && messages !== undefined && (
+          <Welcome model={model} loading={loading} onAsk={(text) => ask(text, null)} />
+        )}
         {path.length > 0 && (
           <VList
             ref={list}
@@ -160,49 +162,5 @@ export function Conversation({ thread, messages, model, loading, onNewThread }: 
         onStop={() => threadId !== undefined && stopRun(threadId)}
       />
     </>
-  )
-}
-
-/** Before the first message: what will answer, and what it is for. */
-function Welcome({ model, loading }: { model: Deployment | null; loading: Deployment | null }) {
-  const { t } = useWords()
-  const library = useApp((s) => s.models)
-  const purpose = library.find((m) => m.id === model?.modelId)?.purpose
-  const machines = model ? [...new Set(model.ranks.map((r) => r.machineName))] : []
-  return (
-    <div className={styles.welcome} data-testid="chat-empty">
-      <div className={styles.welcomeIcon} aria-hidden="true">
-        <MessagesSquare />
-      </div>
-      {model ? (
-        <>
-          <h2>{t.chat.readyTitle(model.name)}</h2>
-          <p>{purpose || t.chat.readyText}</p>
-          <p className={styles.soft}>{t.chat.runsOn(machines.join(', '), model.ranks.length)}</p>
-        </>
-      ) : loading ? (
-        <>
-          <h2>{t.chat.loadingTitle(loading.name)}</h2>
-          <p>{loading.status}</p>
-          <Link href={`/deploy/${encodeURIComponent(loading.id)}`}>{t.chat.watchLoading}</Link>
-        </>
-      ) : (
-        <>
-          <h2>{t.chat.nothingTitle}</h2>
-          <p>{library.length === 0 ? t.chat.nothingNoModels : t.chat.nothingText}</p>
-          <ol className={styles.ways}>
-            <li>
-              <Link href="/machines">{t.chat.wayMachines}</Link>
-            </li>
-            <li>
-              <Link href="/models">{t.chat.wayModels}</Link>
-            </li>
-            <li>
-              <Link href="/deploy">{t.chat.wayDeploy}</Link>
-            </li>
-          </ol>
-        </>
-      )}
-    </div>
   )
 }

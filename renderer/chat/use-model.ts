@@ -1,6 +1,6 @@
 import { create } from 'zustand'
 import type { Thread } from '../../electron/contract/chat.ts'
-import type { Deployment } from '../../electron/contract/deployment.ts'
+import type { Answering } from '../state/answering.ts'
 
 const useChosen = create<{ name: string | null }>(() => ({ name: null }))
 
@@ -8,8 +8,8 @@ export function chooseModel(name: string): void {
   useChosen.setState({ name })
 }
 
-/** The deployment that answers: the one picked here, else the thread's last one, else the first that serves. */
-export function useChosenModel(serving: readonly Deployment[], thread: Thread | null): Deployment | null {
+/** What answers: the model picked here, else the thread's last one, else the first there is. */
+export function useChosenModel(all: readonly Answering[], thread: Thread | null): Answering | null {
   const { name } = useChosen()
-  return serving.find((d) => d.name === name) ?? serving.find((d) => d.name === thread?.model) ?? serving[0] ?? null
+  return all.find((d) => d.name === name) ?? all.find((d) => d.name === thread?.model) ?? all[0] ?? null
 }

@@ -2,6 +2,7 @@ import { Boxes, Play } from 'lucide-react'
 import { useState } from 'react'
 import { useLocation } from 'wouter'
 import type { Model } from '../../electron/contract/model.ts'
+import { HelpNote } from '../help/help-note.tsx'
 import { useWords } from '../i18n/index.ts'
 import { rpc, useApp } from '../state/connection.ts'
 import { changeDeployForm, chosenRanks, defaultChosen, planRequestOf, useDeployForm } from '../state/deploy-form.ts'
@@ -50,15 +51,17 @@ function NewDeployment({ models }: { models: readonly Model[] }) {
   const [, go] = useLocation()
   const machines = useApp((s) => s.machines)
   const form = useDeployForm()
+  const guide = useApp((s) => s.guide)
   const model = models.find((m) => m.id === form.model) ?? models[0]!
+  const defaultName = model.id === guide?.modelId ? guide.name : model.name
   const chosen = form.chosen ?? defaultChosen(machines)
   const ranks = chosenRanks(chosen, machines)
   const request = planRequestOf(form, model.id, ranks)
   const { plan, problem, planning } = usePlan(request)
   const [starting, setStarting] = useState(false)
-  const name = form.name.trim() || model.name
+  const name = form.name.trim() || defaultName
   const taken = useApp((s) =>
-    s.deployments.some((d) => d.name === name && (d.state === 'loading' || d.state === 'serving')),
+    s.deployments.some((d) => d.name === name && !d.onDemand && (d.state === 'loading' || d.state === 'serving')),
   )
   const blockedBy = starting
     ? t.deploy.starting
@@ -101,7 +104,10 @@ function NewDeployment({ models }: { models: readonly Model[] }) {
             if (!blockedBy) void start()
           }}
         >
-          <Field label={t.deploy.model} hint={model.purpose || undefined}>
+          <Field
+            label={t.deploy.model}
+            hint={model.id === guide?.modelId ? t.models.guidePurpose : model.purpose || undefined}
+          >
             {({ id }) => (
               <Select
                 id={id}
@@ -164,11 +170,12 @@ function NewDeployment({ models }: { models: readonly Model[] }) {
               label={t.deploy.servedName}
               value={form.name}
               onValue={(v) => changeDeployForm({ name: v })}
-              placeholder={model.name}
+              placeholder={defaultName}
               maxLength={128}
               hint={t.deploy.servedNameHint}
             />
           </div>
+          <HelpNote about="weights" />
           <Button look="primary" type="submit" icon={<Play />} blockedBy={blockedBy} data-testid="start-deployment">
             {t.deploy.start}
           </Button>
@@ -182,6 +189,7 @@ function NewDeployment({ models }: { models: readonly Model[] }) {
           {ranks.length === 0 && <p className={styles.soft}>{t.deploy.noDevices}</p>}
           {problem && <ProblemBox problem={problem} />}
           {plan && ranks.length > 0 && <PlanView plan={plan} />}
+          <HelpNote about={ranks.length > 1 ? 'slower' : 'deploy'} />
         </Card>
       </div>
     </Section>
@@ -208,6 +216,7 @@ function Shares({ ranks, planned }: { ranks: readonly ChosenRank[]; planned: rea
         onValue={(v) => changeDeployForm({ shares: v === 'auto' ? null : byHand() })}
       />
       {!shares && <p className={styles.soft}>{t.deploy.sharesAutoHint}</p>}
+      <HelpNote about="shares" />
       {shares &&
         ranks.map((rank, i) => {
           const label = `${t.deploy.rank(i)} ${rank.machineName} ${rank.kind === 'cpu' ? t.memory.cpu : t.memory.gpu(rank.index)}`

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import { problemOf } from '../../electron/contract/errors.ts'
 import type { Problem } from '../../electron/contract/errors.ts'
+import { HelpNote } from '../help/help-note.tsx'
 import { useWords } from '../i18n/index.ts'
 import { rpc, useApp } from '../state/connection.ts'
 import { showProblem } from '../state/notices.ts'
@@ -110,6 +111,7 @@ export function AddMachine({ address: given, onClose }: { address: string; onClo
           </div>
         </details>
         <p className={styles.promise}>{t.machines.promise}</p>
+        <HelpNote about="machines" />
         {problem && (
           <div role="alert" data-testid="form-problem">
             <ProblemBox problem={problem} />

@@ -5,6 +5,7 @@ import { problemOf } from '../../electron/contract/errors.ts'
 import type { Problem } from '../../electron/contract/errors.ts'
 import type { Model } from '../../electron/contract/model.ts'
 import { changeDeployForm } from '../state/deploy-form.ts'
+import { HelpNote } from '../help/help-note.tsx'
 import { useWords } from '../i18n/index.ts'
 import { rpc, useApp } from '../state/connection.ts'
 import { attempt } from '../state/notices.ts'
@@ -19,6 +20,7 @@ import styles from './models.module.css'
 export function ModelsScreen() {
   const { t } = useWords()
   const models = useApp((s) => s.models)
+  const guide = useApp((s) => s.guide)
   const jobs = useApp((s) => s.jobs).filter((j) => j.kind === 'add-model' && j.state === 'running')
   const [adding, setAdding] = useState(false)
   const addButton = (
@@ -50,6 +52,19 @@ export function ModelsScreen() {
           ))}
         </ul>
       )}
+      <HelpNote about="models" />
+      {guide?.use === 'removed' && (
+        <p className={styles.removed} data-testid="guide-removed">
+          {t.models.guideRemoved(guide.modelName)}{' '}
+          <Button
+            size="small"
+            onClick={() => attempt(() => rpc.call('model.add', { source: guide.modelId }))}
+            data-testid="guide-back"
+          >
+            {t.models.guideBack}
+          </Button>
+        </p>
+      )}
       {adding && <AddModel onClose={() => setAdding(false)} />}
     </Page>
   )
@@ -59,22 +74,26 @@ function ModelRow({ model }: { model: Model }) {
   const { t, f } = useWords()
   const [, go] = useLocation()
   const [removing, setRemoving] = useState(false)
+  const guide = useApp((s) => s.guide)
+  const isGuide = model.id === guide?.modelId
   const used = useApp((s) => s.deployments).filter(
     (d) => d.modelId === model.id && d.state !== 'stopped' && d.state !== 'failed',
   )
+  // One that only answers on demand ends with the removal.
+  const inUse = used.filter((d) => !d.onDemand)
   return (
     <Card className={styles.model} aria-label={model.name} data-testid="model-row">
       <div className={styles.head}>
         <div>
           <h2>
-            {model.name}{' '}
+            {model.name} {isGuide && <Badge tone="quiet">{t.models.builtIn}</Badge>}
             {used.map((d) => (
               <Badge key={d.id} tone={d.state === 'serving' ? 'ok' : 'busy'}>
                 {t.models.servedAs(d.name)}
               </Badge>
             ))}
           </h2>
-          <p className={styles.purpose}>{model.purpose || t.models.noPurpose}</p>
+          <p className={styles.purpose}>{isGuide ? t.models.guidePurpose : model.purpose || t.models.noPurpose}</p>
         </div>
         <div className={styles.actions}>
           <Button
@@ -88,7 +107,7 @@ function ModelRow({ model }: { model: Model }) {
           </Button>
           <Button
             look="danger"
-            blockedBy={used.length > 0 ? t.models.removeBusy(used.map((d) => d.name).join(', ')) : ''}
+            blockedBy={inUse.length > 0 ? t.models.removeBusy(inUse.map((d) => d.name).join(', ')) : ''}
             onClick={() => setRemoving(true)}
           >
             {t.models.remove}
@@ -129,7 +148,7 @@ function ModelRow({ model }: { model: Model }) {
         open={removing}
         onClose={() => setRemoving(false)}
         title={t.models.removeTitle(model.name)}
-        text={t.models.removeText(model.path)}
+        text={isGuide ? t.models.guideRemoveText : t.models.removeText(model.path)}
         action={t.models.remove}
         onConfirm={() => attempt(() => rpc.call('model.remove', { name: model.name }))}
       />
@@ -175,6 +194,7 @@ function AddModel({ onClose }: { onClose(): void }) {
           name="source"
         />
         <TextField label={t.models.nameHere} value={name} onValue={setName} hint={t.models.nameHint} name="name" />
+        <HelpNote about="addModel" />
         {problem && (
           <div role="alert" data-testid="form-problem">
             <ProblemBox problem={problem} />

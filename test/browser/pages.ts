@@ -50,7 +50,7 @@ export async function openWindow(browser: Browser, url: string, options: Browser
   return { page, problems, close: () => context.close() }
 }
 
-export const screenNames = ['chat', 'machines', 'models', 'deploy', 'api', 'monitor', 'settings'] as const
+export const screenNames = ['chat', 'machines', 'models', 'deploy', 'api', 'monitor', 'help', 'settings'] as const
 export type ScreenName = (typeof screenNames)[number]
 
 export async function goTo(page: Page, screen: ScreenName): Promise<void> {

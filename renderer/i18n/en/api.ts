@@ -17,6 +17,7 @@ export const api = {
   languages: { curl: 'curl', python: 'Python', javascript: 'JavaScript' },
   copyCode: 'Copy code',
   prompt: 'Hello! What can you do?',
+  guidePrompt: 'How do I add a machine?',
   servedNames: 'Served names',
   noneServed: 'None yet.',
   copyName: (name: string) => `Copy ${name}`,

@@ -21,6 +21,7 @@ export const frame = {
     deploy: 'Deploy',
     api: 'API',
     monitor: 'Monitor',
+    help: 'Help',
     settings: 'Settings',
   },
   units: {

@@ -29,5 +29,5 @@ export const settings = {
   results: { pass: 'Fine', warn: 'Look', fail: 'Broken' },
   keys: 'Keyboard',
   keyList:
-    'Ctrl 1 … 7|screens\nCtrl ,|settings\nCtrl N|new chat\nCtrl L|message field\nEnter|send\nShift Enter|new line\nEsc|stop the answer\nT|machines as cards or table',
+    'Ctrl 1 … 8|screens\nCtrl ,|settings\nCtrl N|new chat\nCtrl L|message field\nEnter|send\nShift Enter|new line\nEsc|stop the answer\nT|machines as cards or table',
 }

@@ -19,6 +19,7 @@ export const api = {
   languages: { curl: 'curl', python: 'Python', javascript: 'JavaScript' },
   copyCode: '复制代码',
   prompt: '你好！你能做什么？',
+  guidePrompt: '怎么添加一台机器？',
   servedNames: '服务名',
   noneServed: '暂无。',
   copyName: (name) => `复制 ${name}`,

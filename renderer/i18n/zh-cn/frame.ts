@@ -21,6 +21,7 @@ export const frame = {
     deploy: '部署',
     api: 'API',
     monitor: '监控',
+    help: '帮助',
     settings: '设置',
   },
   units: {

@@ -31,5 +31,5 @@ export const settings = {
   results: { pass: '正常', warn: '留意', fail: '异常' },
   keys: '快捷键',
   keyList:
-    'Ctrl 1 … 7|切换页面\nCtrl ,|设置\nCtrl N|新对话\nCtrl L|输入框\nEnter|发送\nShift Enter|换行\nEsc|停止回答\nT|机器：卡片或表格',
+    'Ctrl 1 … 8|切换页面\nCtrl ,|设置\nCtrl N|新对话\nCtrl L|输入框\nEnter|发送\nShift Enter|换行\nEsc|停止回答\nT|机器：卡片或表格',
 } satisfies Messages['settings']

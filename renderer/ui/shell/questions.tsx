@@ -2,6 +2,7 @@ import { AlertDialog } from 'radix-ui'
 import { KeyRound, ShieldQuestion } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import type { Question } from '../../../electron/contract/job.ts'
+import { HelpNote } from '../../help/help-note.tsx'
 import { useWords } from '../../i18n/index.ts'
 import { rpc, useApp } from '../../state/connection.ts'
 import { attempt } from '../../state/notices.ts'
@@ -141,6 +142,7 @@ function HostKey({ type, fingerprint }: { type: string; fingerprint: string }) {
         <code>{command}</code>
         <CopyButton text={command} label={t.questions.copyCommand} />
       </div>
+      <HelpNote about="hostKey" />
     </>
   )
 }

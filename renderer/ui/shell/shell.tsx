@@ -1,4 +1,4 @@
-import { Boxes, ChartSpline, Code, MessagesSquare, Rocket, Server, Settings } from 'lucide-react'
+import { Boxes, ChartSpline, CircleHelp, Code, MessagesSquare, Rocket, Server, Settings } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useEffect, useRef } from 'react'
 import { Link, useLocation } from 'wouter'
@@ -9,7 +9,7 @@ import { Notices } from './notices.tsx'
 import { Questions } from './questions.tsx'
 import styles from './shell.module.css'
 
-export const screens = ['chat', 'machines', 'models', 'deploy', 'api', 'monitor', 'settings'] as const
+export const screens = ['chat', 'machines', 'models', 'deploy', 'api', 'monitor', 'help', 'settings'] as const
 export type Screen = (typeof screens)[number]
 
 const icons: Record<Screen, ReactNode> = {
@@ -19,10 +19,11 @@ const icons: Record<Screen, ReactNode> = {
   deploy: <Rocket />,
   api: <Code />,
   monitor: <ChartSpline />,
+  help: <CircleHelp />,
   settings: <Settings />,
 }
 
-/** The frame of every screen: rail, header, banner, questions; `?` and Ctrl-1…7 work everywhere. */
+/** The frame of every screen: rail, header, banner, questions; `?` and Ctrl-1…8 work everywhere. */
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useWords()
   const [path, go] = useLocation()
@@ -64,7 +65,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </div>
         <ul>
           {screens.map((screen, index) => (
-            <li key={screen} className={screen === 'settings' ? styles.last : ''}>
+            <li key={screen} className={screen === 'help' ? styles.last : ''}>
               <Link
                 href={`/${screen}`}
                 className={styles.link}
