@@ -45,6 +45,8 @@ export interface AppOptions {
 
 export interface App {
   openaiUrl: string
+  /** served name of the built-in model while it answers when asked; null when it does not */
+  guide(): string | null
   /** a fresh address that signs one browser in; null without a browser interface */
   pairingUrl(): string | null
   /** hands the contract to a client: a window's port */
@@ -260,5 +262,14 @@ async function build(options: AppOptions, cleanups: (() => unknown)[], close: ()
   )
   cleanups.push(() => clearInterval(sampling))
   log.write('info', 'app', 'ready')
-  return { openaiUrl: openai.url, pairingUrl: () => web.pairingUrl(), attach, close }
+  return {
+    openaiUrl: openai.url,
+    guide: () => {
+      const now = state.get().guide
+      return now?.use === 'on-demand' ? now.name : null
+    },
+    pairingUrl: () => web.pairingUrl(),
+    attach,
+    close,
+  }
 }

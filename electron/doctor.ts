@@ -25,6 +25,16 @@ export async function runChecks(state: AppState): Promise<Check[]> {
         : 'off (--no-discovery)',
       fix: state.discovery.note ? 'Add machines by address, or scan.' : '',
     },
+    ...(state.guide
+      ? []
+      : [
+          {
+            name: 'Built-in guide',
+            result: 'warn' as const,
+            detail: 'its files are missing or damaged',
+            fix: 'Install Lanyard again; everything else works without it.',
+          },
+        ]),
     ...state.machines.flatMap(checksOf),
   ]
 }

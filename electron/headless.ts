@@ -55,9 +55,16 @@ export async function runHeadless(args: string[]): Promise<void> {
     onStop: () => ended.resolve(),
   })
   process.stdout.write(`Lanyard is ready.\n  Window: ${app.pairingUrl() ?? '-'}\n  OpenAI: ${app.openaiUrl}\n`)
+  const guide = app.guide()
+  if (guide) process.stdout.write(`  Ask:    ${commandName()} chat ${guide} "How do I add a machine?"\n`)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => ended.resolve())
   await ended.promise
   await app.close()
+}
+
+/** How the command line is called here: in a checkout it is not on the path. */
+function commandName(): string {
+  return process.env['npm_lifecycle_event'] === undefined ? 'lanyard' : 'npm run -s lanyard --'
 }
 
 if (import.meta.main) {

@@ -21,6 +21,7 @@ export function ModelsScreen() {
   const { t } = useWords()
   const models = useApp((s) => s.models)
   const guide = useApp((s) => s.guide)
+  const own = models.filter((m) => m.id !== guide?.modelId)
   const jobs = useApp((s) => s.jobs).filter((j) => j.kind === 'add-model' && j.state === 'running')
   const [adding, setAdding] = useState(false)
   const addButton = (
@@ -29,7 +30,7 @@ export function ModelsScreen() {
     </Button>
   )
   return (
-    <Page title={t.screens.models} lead={t.models.lead} actions={models.length > 0 && addButton} testId="models">
+    <Page title={t.screens.models} lead={t.models.lead} actions={own.length > 0 && addButton} testId="models">
       {jobs.length > 0 && (
         <Section title={t.models.inProgress}>
           {jobs.map((job) => (
@@ -39,11 +40,16 @@ export function ModelsScreen() {
           ))}
         </Section>
       )}
-      {models.length === 0 ? (
-        <Empty icon={<Boxes />} title={t.models.emptyTitle} text={t.models.emptyText}>
+      {own.length === 0 && (
+        <Empty
+          icon={<Boxes />}
+          title={models.length === 0 ? t.models.emptyTitle : t.models.ownTitle}
+          text={t.models.emptyText}
+        >
           {addButton}
         </Empty>
-      ) : (
+      )}
+      {models.length > 0 && (
         <ul className={styles.list}>
           {models.map((m) => (
             <li key={m.id}>

@@ -5,6 +5,7 @@ export const models = {
   addAction: 'Add',
   inProgress: 'Being added',
   emptyTitle: 'The library is empty',
+  ownTitle: 'Add a model of your own',
   emptyText:
     'Add a folder with a model as it is published: config.json, safetensors weights and a tokenizer. It stays where it is; nothing is copied.',
   addText: 'The folder is read where it is; nothing is copied or sent anywhere.',

@@ -7,6 +7,7 @@ export const models = {
   addAction: '添加',
   inProgress: '正在添加',
   emptyTitle: '模型库是空的',
+  ownTitle: '添加自己的模型',
   emptyText: '添加一个按发布原样存放的模型文件夹：config.json、safetensors 权重和分词器。文件留在原处，不会复制。',
   addText: '文件夹在原处读取，不会复制，也不会发往任何地方。',
   folder: '文件夹',
