@@ -30,8 +30,11 @@ export const tensorRole = z.enum([
   'ffn_down', // [hidden, ffn of this rank]
   'ffn_post_norm', // [hidden]
   'router', // [experts, hidden], whole on every rank
+  'router_bias', // [experts]
   'expert_gate_up', // one per expert: [2 · ffn of this rank, hidden]
+  'expert_gate_up_bias', // [2 · ffn of this rank]
   'expert_down', // one per expert: [hidden, ffn of this rank]
+  'expert_down_bias', // [hidden], given to rank 0 only
   'shared_gate_up', // Qwen2-MoE shared expert
   'shared_down',
   'shared_gate', // [1, hidden]
@@ -109,6 +112,11 @@ export const tensorSource = z.object({
   cols: z.number(),
   extents,
   packed: z.optional(z.array(packedPiece)),
+  /**
+   * Absent: row by row. `columns`: the one extent holds the matrix column by column, [cols][rows].
+   * `paired_columns`: so too, and values 2i and 2i + 1 of a column are rows i and rows/2 + i (gate and up interleaved).
+   */
+  stored: z.optional(z.enum(['columns', 'paired_columns'])),
 })
 export type TensorSource = z.infer<typeof tensorSource>
 
@@ -153,7 +161,10 @@ export const decoderSpec = z.object({
   normEps: z.number(),
   /** RMSNorm multiplies by (1 + w) (Gemma) */
   normPlusOne: z.boolean(),
-  activation: z.enum(['silu', 'gelu_tanh']),
+  /** `swiglu_clamped`: (up + 1) · gate · σ(alpha · gate) with gate ≤ limit, |up| ≤ limit, in experts only (gpt-oss) */
+  activation: z.enum(['silu', 'gelu_tanh', 'swiglu_clamped']),
+  /** of `swiglu_clamped` */
+  clamp: z.optional(z.object({ alpha: z.number(), limit: z.number() })),
   /** factor on embeddings; 1 for most */
   embedScale: z.number(),
   /** factor on q·k, usually headDim^−½ */

@@ -133,6 +133,36 @@ describe('a load plan', () => {
     expect(read.get('router 1 -1')!.source).toMatchObject({ rows: 3, cols: 16 })
   })
 
+  test('takes gpt-oss’s experts out of their stacks: columns, gate and up still alternating', async () => {
+    const { read, block } = await planOf('gpt_oss')
+    const at = 'model.layers.1.mlp.experts.'
+    // Expert 2 of three: [16, 48] each, the rank's eight FFN columns are 16 neighbouring values of every row.
+    const inputs = Array.from({ length: 16 }, (_, i) => 2 * 16 + i)
+    const gateUp = read.get('expert_gate_up 1 2')!
+    expect(gateUp.source).toMatchObject({ rows: 16, cols: 16, stored: 'paired_columns' })
+    expect(gateUp.values).toEqual(inputs.flatMap((row) => flat(`${at}gate_up_proj`, row * 48 + 16, 16)))
+    const down = read.get('expert_down 1 2')!
+    expect(down.source).toMatchObject({ rows: 16, cols: 8, stored: 'columns' })
+    expect(down.values).toEqual(flat(`${at}down_proj`, (2 * 24 + 8) * 16, 8 * 16))
+    // Biases come with gate and up apart.
+    const pairs = flat(`${at}gate_up_proj_bias`, 2 * 48 + 16, 16)
+    expect(read.get('expert_gate_up_bias 1 2')!.values).toEqual([
+      ...pairs.filter((_, i) => i % 2 === 0),
+      ...pairs.filter((_, i) => i % 2 === 1),
+    ])
+    expect(read.get('attn_sinks 1 -1')!.values).toEqual(block('model.layers.1.self_attn.sinks', [1, 3]))
+    expect(read.has('expert_down_bias 1 2')).toBe(false)
+    expect((await planOf('gpt_oss', 0)).read.get('expert_down_bias 1 2')!.source).toMatchObject({ rows: 16, cols: 1 })
+
+    function flat(name: string, first: number, count: number): number[] {
+      return [
+        ...tensorsOf(testConfigs['gpt_oss']!)
+          .get(name)!
+          .values.subarray(first, first + count),
+      ]
+    }
+  })
+
   test('leaves out what a rank has nothing of', async () => {
     const none = { start: 0, count: 0 }
     const { read, sources } = await planOf('qwen2', 1, {

@@ -159,7 +159,7 @@ function sourceOf(rule: TensorRule, facts: ModelFacts, headers: TensorHeaders, s
   let kind: DType | 'low-bit' | null = null
   for (const piece of rule.pieces) {
     const cut = cutOf(piece.rows, facts.decoder, split)
-    const tables = packedOf(facts, headers, piece, cut, cols)
+    const tables = rule.stored ? null : packedOf(facts, headers, piece, cut, cols)
     const header = tables ? null : find(headers, piece)
     const stored = header ? dtypeOf(header) : 'low-bit'
     if (kind !== null && kind !== stored) throw mixed(piece, stored, kind)
@@ -170,8 +170,11 @@ function sourceOf(rule: TensorRule, facts: ModelFacts, headers: TensorHeaders, s
     else if (header) extents.push(extentOf(header, piece, cut, cols, rule.cols.width))
   }
   if (kind === null || rows === 0) return null
-  const place = { role: rule.role, layer: rule.layer, expert: rule.expert, rows, cols: cols.count }
-  return kind === 'low-bit' ? { ...place, dtype: 'f32', extents, packed } : { ...place, dtype: kind, extents }
+  const { role, layer, expert, stored } = rule
+  const place = { role, layer, expert, rows, cols: cols.count }
+  if (kind === 'low-bit') return { ...place, dtype: 'f32', extents, packed }
+  if (stored) return { ...place, rows: cols.count, cols: rows, dtype: kind, extents, stored }
+  return { ...place, dtype: kind, extents }
 }
 
 /**

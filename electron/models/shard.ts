@@ -96,7 +96,7 @@ function entriesOf({
 }: Placed): { name: string; dtype: string; shape: number[]; start: number; bytes: number }[] {
   const name = nameOf(source)
   if (!source.packed) {
-    const shape = [source.rows, source.cols]
+    const shape = source.stored ? [source.cols, source.rows] : [source.rows, source.cols]
     return [{ name, dtype: dtypeNames[source.dtype], shape, start, bytes: sizeOf(source) }]
   }
   return tablesOf(source, start, '').packed!.flatMap((piece, i) =>

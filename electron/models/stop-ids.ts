@@ -18,6 +18,7 @@ const turnEnds: Record<string, string[]> = {
   phi3: ['<|endoftext|>', '<|end|>'],
   gemma2: ['<eos>', '<end_of_turn>'],
   gemma3: ['<eos>', '<end_of_turn>'],
+  gpt_oss: ['<|endoftext|>', '<|return|>', '<|call|>'],
 }
 
 function idsIn(value: unknown): number[] {

@@ -112,6 +112,7 @@ void Decoder::attention_block(int index, comm::Communicator& comm) {
     ops_.linear({attended_, {}, layer.o.get(), layer.o_bias, partial_, tokens});
   } else {
     ops_.zero(partial_.data, tokens * partial_.stride);  // no heads here: the others' sums only
+    if (layer.o_bias) ops_.add(partial_, {layer.o_bias, 0}, {}, tokens, d.hidden);
   }
   reduce(comm);
   ops_.add(x_, partial_, norm(layer.attn_post_norm), tokens, d.hidden);
@@ -139,9 +140,10 @@ void Decoder::mixture(const LayerWeights& layer) {
   const DecoderSpec& d = spec_.decoder;
   const int tokens = batch_.tokens;
   ops_.norm(x_, norm(layer.ffn_norm), normed_, tokens, d.hidden);
-  if (layer.experts[0].down) {
-    ops_.linear({normed_, {}, layer.router.get(), nullptr, scores_, tokens, true});
-    ops_.experts({normed_, scores_, &layer.experts, d.experts_per_token, d.experts_normalise, d.activation, partial_, tokens});
+  if (layer.experts[0].down || layer.experts[0].down_bias) {
+    ops_.linear({normed_, {}, layer.router.get(), layer.router_bias, scores_, tokens, true});
+    ops_.experts({normed_, scores_, &layer.experts, d.experts_per_token, d.experts_normalise, d.activation, partial_, tokens,
+                  static_cast<size_t>(d.hidden), d.clamp});
   } else {
     ops_.zero(partial_.data, tokens * partial_.stride);
   }

@@ -65,7 +65,7 @@ const uint8_t* locate(const Extent& extent, const MappedFile& file, const std::s
                                        (sane ? std::to_string(end) : std::string("an impossible length")) + ".");
 }
 
-FileRows::FileRows(const TensorSource& tensor, Files& files) {
+FileRows::FileRows(const TensorSource& tensor, Files& files) : stored_(tensor.stored) {
   dtype = tensor.dtype;
   rows = tensor.rows;
   cols = tensor.cols;
@@ -88,9 +88,30 @@ FileRows::FileRows(const TensorSource& tensor, Files& files) {
                                         std::to_string(cols) + "] of " + ops::dtype_name(dtype) + ", but its extents hold " +
                                         std::to_string(total) + " bytes.");
   }
+  if (stored_ == Stored::rows || pieces_.empty()) return;
+  Piece& all = pieces_.front();
+  const uint64_t column = rows * ops::stored_bytes(dtype);
+  if (all.stride == all.row_bytes) all.row_bytes = all.stride = column;
+  if (pieces_.size() != 1 || all.row_bytes != column || (stored_ == Stored::paired_columns && rows % 2 != 0)) {
+    throw Error("weights_mismatch", describe(tensor) + " is stored by columns, but not in one piece of whole columns.");
+  }
+}
+
+void FileRows::read_column_wise(size_t row, void* out) const {
+  const Piece& all = pieces_.front();
+  if (stored_ == Stored::paired_columns) row = row < rows / 2 ? 2 * row : 2 * (row - rows / 2) + 1;
+  const size_t size = ops::stored_bytes(dtype);
+  const uint8_t* from = all.data + row * size;
+  auto* to = static_cast<uint8_t*>(out);
+  if (size == 2) {
+    for (size_t c = 0; c < cols; ++c) std::memcpy(to + 2 * c, from + c * all.stride, 2);
+  } else {
+    for (size_t c = 0; c < cols; ++c) std::memcpy(to + 4 * c, from + c * all.stride, 4);
+  }
 }
 
 void FileRows::read(size_t row, void* out) const {
+  if (stored_ != Stored::rows) return read_column_wise(row, out);
   uint64_t left = cols * ops::stored_bytes(dtype), at = row * left;
   auto* to = static_cast<uint8_t*>(out);
   auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), at,

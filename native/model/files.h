@@ -44,17 +44,20 @@ const uint8_t* locate(const Extent& extent, const MappedFile& file, const std::s
 class FileRows final : public ops::RowSource {
  public:
   // Throws Error weights_truncated when an extent ends behind its file, weights_mismatch when the extents do not hold
-  // rows * cols values.
+  // rows * cols values or a matrix stored by columns has several of them.
   FileRows(const TensorSource& tensor, Files& files);
   void read(size_t row, void* out) const override;
 
  private:
+  void read_column_wise(size_t row, void* out) const;
+
   struct Piece {
     uint64_t first;  // offset of the extent's first byte in the tensor
     const uint8_t* data;
     uint64_t row_bytes, stride, bytes;
   };
   std::vector<Piece> pieces_;
+  Stored stored_;
   std::vector<std::shared_ptr<const MappedFile>> files_;
 };
 

@@ -24,6 +24,7 @@ struct DecoderSpec {
   float norm_eps = 0;
   bool norm_plus_one = false;
   ops::Activation activation = ops::Activation::silu;
+  ops::Clamp clamp;  // of swiglu_clamped
   float embed_scale = 1;
   float attention_scale = 1;
   float attention_softcap = 0;
@@ -50,16 +51,16 @@ struct RankSplit {
 
 enum class Role : uint8_t {
   embed, attn_norm, attn_qkv, attn_qkv_bias, attn_q_norm, attn_k_norm, attn_o, attn_o_bias, attn_sinks, attn_post_norm,
-  ffn_norm, ffn_gate_up, ffn_down, ffn_post_norm, router, expert_gate_up, expert_down, shared_gate_up, shared_down,
-  shared_gate, final_norm, lm_head,
+  ffn_norm, ffn_gate_up, ffn_down, ffn_post_norm, router, router_bias, expert_gate_up, expert_gate_up_bias, expert_down,
+  expert_down_bias, shared_gate_up, shared_down, shared_gate, final_norm, lm_head,
 };
 
 // Names as the contract has them, in the order of Role.
 inline constexpr const char* kRoleNames[] = {
     "embed",     "attn_norm",   "attn_qkv",    "attn_qkv_bias", "attn_q_norm",    "attn_k_norm",    "attn_o",
     "attn_o_bias", "attn_sinks", "attn_post_norm", "ffn_norm",   "ffn_gate_up",    "ffn_down",       "ffn_post_norm",
-    "router",    "expert_gate_up", "expert_down", "shared_gate_up", "shared_down", "shared_gate",    "final_norm",
-    "lm_head",
+    "router",    "router_bias", "expert_gate_up", "expert_gate_up_bias", "expert_down", "expert_down_bias",
+    "shared_gate_up", "shared_down", "shared_gate", "final_norm", "lm_head",
 };
 
 // `rows` pieces of `row_bytes` bytes, `stride` apart.
@@ -91,6 +92,10 @@ struct PackedPiece {
   std::vector<Extent> column_groups;  // empty: columns in order
 };
 
+// How a matrix lies in its extents. columns: one extent, [cols][rows]. paired_columns: so too, and values 2i and 2i + 1 of
+// a column are rows i and rows / 2 + i.
+enum class Stored : uint8_t { rows, columns, paired_columns };
+
 struct TensorSource {
   Role role = Role::embed;
   int layer = -1;
@@ -99,6 +104,7 @@ struct TensorSource {
   size_t rows = 0, cols = 0;
   std::vector<Extent> extents;
   std::vector<PackedPiece> packed;  // low-bit: instead of extents
+  Stored stored = Stored::rows;
 };
 
 // What matrices become on load.

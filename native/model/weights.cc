@@ -82,8 +82,11 @@ class Loader {
       case Role::ffn_down: matrix(t, layer.down, {hidden, 0}); break;
       case Role::ffn_post_norm: layer.ffn_post_norm = norm(t, hidden); break;
       case Role::router: matrix(t, layer.router, {static_cast<size_t>(d.experts), hidden}, ops::RowOrder::plain, true); break;
+      case Role::router_bias: layer.router_bias = vector(t, d.experts); break;
       case Role::expert_gate_up: matrix(t, expert(t).gate_up, {0, hidden}, ops::RowOrder::gated); break;
       case Role::expert_down: matrix(t, expert(t).down, {hidden, 0}); break;
+      case Role::expert_gate_up_bias: expert(t).gate_up_bias = gate_up_bias(t); break;
+      case Role::expert_down_bias: expert(t).down_bias = vector(t, hidden); break;
       case Role::shared_gate_up: matrix(t, layer.shared_gate_up, {0, hidden}, ops::RowOrder::gated); break;
       case Role::shared_down: matrix(t, layer.shared_down, {hidden, 0}); break;
       case Role::shared_gate: matrix(t, layer.shared_gate, {1, hidden}, ops::RowOrder::plain, true); break;
@@ -132,6 +135,13 @@ class Loader {
     ops::read_f32(source, 0, host.data());
     ops_.from_host(host.data(), count, out);
     return out;
+  }
+
+  // Comes after its matrix, whose width it has.
+  float* gate_up_bias(const TensorSource& t) {
+    const auto& gate_up = expert(t).gate_up;
+    need(gate_up != nullptr, "expert before its bias", t.layer);
+    return vector(t, gate_up->rows);
   }
 
   float* norm(const TensorSource& t, size_t count) {

@@ -18,7 +18,7 @@ struct LayerWeights {
   const float* q_norm = nullptr;          // [head_dim]
   const float* k_norm = nullptr;          // [head_dim]
   std::unique_ptr<ops::Matrix> o;         // [hidden, query * head_dim]
-  const float* o_bias = nullptr;          // [hidden], rank 0
+  float* o_bias = nullptr;                // [hidden], rank 0
   const float* sinks = nullptr;           // [query]
   const float* attn_post_norm = nullptr;  // [hidden]
   const float* ffn_norm = nullptr;        // [hidden]
@@ -26,6 +26,7 @@ struct LayerWeights {
   std::unique_ptr<ops::Matrix> down;      // [hidden, ffn]
   const float* ffn_post_norm = nullptr;   // [hidden]
   std::unique_ptr<ops::Matrix> router;    // [experts, hidden]
+  const float* router_bias = nullptr;     // [experts]
   std::vector<ops::Expert> experts;
   std::unique_ptr<ops::Matrix> shared_gate_up, shared_down;
   std::unique_ptr<ops::Matrix> shared_gate;  // [1, hidden]

@@ -44,8 +44,14 @@ model::DecoderSpec read_decoder(const Napi::Object& o) {
   d.norm_eps = static_cast<float>(number(o, "normEps"));
   d.norm_plus_one = boolean(o, "normPlusOne");
   const std::string activation = text(o, "activation");
-  if (activation != "silu" && activation != "gelu_tanh") refuse(o.Env(), "activation", "silu or gelu_tanh");
-  d.activation = activation == "silu" ? ops::Activation::silu : ops::Activation::gelu_tanh;
+  if (activation == "silu") d.activation = ops::Activation::silu;
+  else if (activation == "gelu_tanh") d.activation = ops::Activation::gelu_tanh;
+  else if (activation == "swiglu_clamped") d.activation = ops::Activation::swiglu_clamped;
+  else refuse(o.Env(), "activation", "silu, gelu_tanh or swiglu_clamped");
+  if (d.activation == ops::Activation::swiglu_clamped) {
+    const Napi::Object clamp = child(o, "clamp");
+    d.clamp = {static_cast<float>(number(clamp, "alpha")), static_cast<float>(number(clamp, "limit"))};
+  }
   d.embed_scale = static_cast<float>(number(o, "embedScale"));
   d.attention_scale = static_cast<float>(number(o, "attentionScale"));
   d.attention_softcap = static_cast<float>(number(o, "attentionSoftcap"));
@@ -129,6 +135,12 @@ model::TensorSource read_tensor(const Napi::Object& o) {
   if (o.Has("packed") && !o.Get("packed").IsUndefined()) {
     const Napi::Array packed = list(o, "packed");
     for (uint32_t i = 0; i < packed.Length(); ++i) t.packed.push_back(read_packed(packed.Get(i).As<Napi::Object>()));
+  }
+  if (o.Has("stored") && !o.Get("stored").IsUndefined()) {
+    const std::string stored = text(o, "stored");
+    if (stored == "columns") t.stored = model::Stored::columns;
+    else if (stored == "paired_columns") t.stored = model::Stored::paired_columns;
+    else refuse(o.Env(), "stored", "columns or paired_columns");
   }
   return t;
 }

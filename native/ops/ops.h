@@ -53,7 +53,12 @@ class Matrix {
 // gated: source rows are [gate; up], half each; packed so that one thread gets a gate row and its up row.
 enum class RowOrder : uint8_t { plain, gated };
 
-enum class Activation : uint8_t { silu, gelu_tanh };
+// swiglu_clamped: (up + 1) * gate * sigmoid(alpha * gate) with gate <= limit and up within +-limit; of experts only.
+enum class Activation : uint8_t { silu, gelu_tanh, swiglu_clamped };
+
+struct Clamp {
+  float alpha = 1.702f, limit = 7;
+};
 
 // Weight of an RMSNorm as it is multiplied (a "+1" is already added). null: no norm.
 struct Norm {
@@ -147,8 +152,10 @@ struct AttentionArgs {
 };
 
 struct Expert {
-  std::unique_ptr<Matrix> gate_up;  // RowOrder::gated
+  std::unique_ptr<Matrix> gate_up;  // RowOrder::gated; null as `down` where this rank has no columns
   std::unique_ptr<Matrix> down;
+  const float* gate_up_bias = nullptr;  // [gate; up] of this rank's columns, or null
+  const float* down_bias = nullptr;     // [hidden] or null; on one rank, which may have no columns
 };
 
 struct ExpertsArgs {
@@ -160,6 +167,8 @@ struct ExpertsArgs {
   Activation activation = Activation::silu;
   Rows out;  // [T, hidden], this rank's part of the weighted sum
   int tokens = 0;
+  size_t hidden = 0;
+  Clamp clamp;  // of swiglu_clamped
 };
 
 // How a row of logits is changed before sampling. Host memory.
@@ -238,7 +247,7 @@ class Ops {
   virtual void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) = 0;
   // data = sum over ranks
   virtual void all_reduce(comm::Communicator& comm, float* data, size_t count) = 0;
-  // x += norm(partial) (no norm: += partial)
+  // x += norm(partial) (no norm: += partial, which may be one row for all tokens, with stride 0)
   virtual void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) = 0;
   // out[i] = in[rows[i]]; `rows` on the host
   virtual void gather_rows(Rows in, const int32_t* rows, int count, Rows out, size_t width) = 0;

@@ -3,17 +3,7 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { modelFacts } from '../../electron/models/models.ts'
 import { readTensors, type Golden } from './golden.ts'
-import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
-
-function worst(actual: Float32Array, expected: Float32Array): number {
-  expect(actual.length).toBe(expected.length)
-  let largest = 0
-  for (let i = 0; i < actual.length; i++) {
-    const error = Math.abs(actual[i]! - expected[i]!)
-    if (!(error <= largest)) largest = error
-  }
-  return largest
-}
+import { cuts, fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, worst, type Ranks } from './ranks.ts'
 
 /** Runs every prompt with 31 more greedy tokens; the largest error of its logits. */
 async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float32Array>): Promise<number> {
@@ -38,15 +28,6 @@ async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float3
 const families = [
   'llama', 'llama-tied-f16', 'qwen1', 'qwen2', 'qwen2-yarn', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3',
   'llama-fp8-channel', 'llama-fp8-tensor', 'qwen3-fp8-block', 'qwen2-gptq', 'qwen2-gptq-actorder', 'qwen2-awq',
-]
-
-// Fractions of heads, FFN columns and vocabulary rows at which the ranks are cut.
-const cuts: { name: string; fractions: number[]; heads?: (count: number) => number[] }[] = [
-  { name: '1 rank', fractions: [] },
-  { name: '2 ranks, 37 : 63', fractions: [0.37] },
-  { name: '3 ranks, 21 : 47 : 32', fractions: [0.21, 0.68] },
-  { name: '3 ranks, one without heads', fractions: [0.4, 0.55], heads: (count) => [Math.ceil(count / 2), Math.ceil(count / 2)] },
-  { name: '3 ranks, one without FFN and vocabulary', fractions: [0.5, 0.5], heads: (count) => [1, count - 1] },
 ]
 
 describe.skipIf(!fixtures)('goldens', () => {

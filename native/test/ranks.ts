@@ -50,6 +50,16 @@ export function unevenSplit(facts: ModelFacts, fractions: number[], headBorders?
   })
 }
 
+/** Fractions of heads, FFN columns and vocabulary rows at which ranks are cut, for tests of every family. */
+export const cuts: { name: string; fractions: number[]; heads?: (count: number) => number[] }[] = [
+  { name: '1 rank', fractions: [] },
+  { name: '2 ranks, 37 : 63', fractions: [0.37] },
+  { name: '3 ranks, 21 : 47 : 32', fractions: [0.21, 0.68] },
+  { name: '3 ranks, one without heads', fractions: [0.4, 0.55], heads: (count) => [Math.ceil(count / 2), Math.ceil(count / 2)] },
+  { name: '3 ranks, the first without anything', fractions: [0, 0.45], heads: (count) => [0, Math.ceil(count / 2)] },
+  { name: '3 ranks, one without FFN and vocabulary', fractions: [0.5, 0.5], heads: (count) => [1, count - 1] },
+]
+
 export interface RanksOptions {
   splits?: RankSplit[]
   wire?: 'f32' | 'bf16'
@@ -63,6 +73,7 @@ export interface RanksOptions {
   maxStepTokens?: number
   maxSequences?: number
   vocabUsed?: number
+  context?: number
 }
 
 export interface Ranks {
@@ -96,7 +107,10 @@ export function specOf(facts: ModelFacts, split: RankSplit, tensors: TensorSourc
 
 /** Opens the model in `folder` on as many ranks as there are splits. */
 export async function openRanks(folder: string, options: RanksOptions = {}): Promise<Ranks> {
-  const facts = modelFacts(readJson(path.join(folder, 'config.json')), options.vocabUsed ? { vocabUsed: options.vocabUsed } : {})
+  const facts = modelFacts(readJson(path.join(folder, 'config.json')), {
+    ...(options.vocabUsed ? { vocabUsed: options.vocabUsed } : {}),
+    ...(options.context ? { context: options.context } : {}),
+  })
   const headers = await readHeaders(folder)
   const splits = options.splits ?? [wholeSplit(facts.decoder)]
   const groups = splits.map((_, rank) => addon.createGroup(groupOptions(rank, splits.length, options.wire)))
@@ -135,4 +149,15 @@ export function part(slot: number, tokens: number[], start: number, more: Partia
 export function ropeAlpha(facts: ModelFacts, promptLength: number): number {
   const length = facts.decoder.ntkLength
   return length > 0 ? Math.max(2 ** Math.ceil(Math.log2(promptLength / length) + 1) - 1, 1) : 1
+}
+
+/** The largest difference; Infinity or NaN where a value is not a number. */
+export function worst(actual: Float32Array, expected: Float32Array): number {
+  if (actual.length !== expected.length) throw new Error(`${actual.length} values instead of ${expected.length}`)
+  let largest = 0
+  for (let i = 0; i < actual.length; i++) {
+    const error = Math.abs(actual[i]! - expected[i]!)
+    if (!(error <= largest)) largest = error
+  }
+  return largest
 }

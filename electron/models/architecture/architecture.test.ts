@@ -45,13 +45,21 @@ test.skipIf(!present).each(twoForms)('%s: both forms of config.json say the same
 
 describe('what is refused', () => {
   test('an unknown architecture, by name, with what is supported', () => {
-    const error = refusal({ architectures: ['MambaForCausalLM'] })
+    const error = refusal({ architectures: ['UnheardOfForCausalLM'] })
     expect(error).toMatchObject({
       code: 'model_unsupported',
-      message: 'The architecture "MambaForCausalLM" is not supported.',
+      message: 'The architecture "UnheardOfForCausalLM" is not supported.',
     })
     for (const name of supportedArchitectures) expect(error.hint).toContain(name)
     expect(refusal({ model_type: 'mamba' }).message).toContain('mamba')
+  })
+
+  test('a known architecture, with what the engine lacks', () => {
+    const error = refusal({ architectures: ['DeepseekV3ForCausalLM'] })
+    expect(error).toMatchObject({
+      code: 'model_unsupported',
+      message: expect.stringMatching(/DeepseekV3ForCausalLM.*MLA/),
+    })
   })
 
   const group = (weights: object, format = 'pack-quantized') => ({
@@ -241,6 +249,115 @@ describe('families', () => {
       layerMoe: [false, true],
       ffn: 8,
     })
+  })
+
+  test('gpt-oss: sliding first, sinks, biases, clamped gate, and YaRN whose ramp is not cut to whole dimensions', () => {
+    const published = {
+      architectures: ['GptOssForCausalLM'],
+      hidden_size: 2880,
+      num_hidden_layers: 4,
+      num_attention_heads: 64,
+      num_key_value_heads: 8,
+      head_dim: 64,
+      intermediate_size: 2880,
+      vocab_size: 201088,
+      max_position_embeddings: 131072,
+      sliding_window: 128,
+      num_local_experts: 32,
+      num_experts_per_tok: 4,
+      experts_per_token: 4,
+      rope_theta: 150000,
+      rms_norm_eps: 1e-5,
+      attention_bias: true,
+      swiglu_limit: 7,
+      rope_scaling: {
+        rope_type: 'yarn',
+        factor: 32,
+        beta_fast: 32,
+        beta_slow: 1,
+        original_max_position_embeddings: 4096,
+        truncate: false,
+      },
+    }
+    const { decoder, rules } = modelFacts(published)
+    expect(decoder).toMatchObject({
+      family: 'gpt_oss',
+      layerWindow: [128, 0, 128, 0],
+      expertsPerToken: 4,
+      expertsNormalise: true,
+      context: 131072,
+      activation: 'swiglu_clamped',
+      clamp: { alpha: 1.702, limit: 7 },
+    })
+    const of = (role: string) => rules.filter((rule) => rule.role === role && rule.layer === 3).length
+    expect(
+      ['attn_qkv_bias', 'attn_o_bias', 'attn_sinks', 'router_bias', 'expert_gate_up_bias', 'expert_down_bias'].map(of),
+    ).toEqual([1, 1, 1, 1, 32, 32])
+    const whole = decoderSpecOf({ ...published, rope_scaling: { ...published.rope_scaling, truncate: true } }).ropes[0]!
+    expect(decoder.ropes[0]!.invFreq).not.toEqual(whole.invFreq)
+    expect(decoder.ropes[0]!.attentionFactor).toBeCloseTo(0.1 * Math.log(32) + 1, 12)
+    // transformers 5 writes the rope's numbers in one object.
+    const { rope_theta, rope_scaling, ...rest } = published
+    const newer = { ...rest, dtype: 'bfloat16', rope_parameters: { ...rope_scaling, rope_theta } }
+    expect(decoderSpecOf(newer)).toEqual(decoder)
+  })
+
+  test('the shapes of published Phi-4-mini, Mistral Nemo, Llama 3.2 and Qwen2.5 with YaRN', () => {
+    const longrope = { type: 'longrope', short_factor: new Array(48).fill(1), long_factor: new Array(48).fill(2) }
+    const phi = decoderSpecOf({
+      architectures: ['Phi3ForCausalLM'],
+      hidden_size: 3072,
+      num_hidden_layers: 2,
+      num_attention_heads: 24,
+      num_key_value_heads: 8,
+      intermediate_size: 8192,
+      vocab_size: 200064,
+      partial_rotary_factor: 0.75,
+      max_position_embeddings: 131072,
+      original_max_position_embeddings: 4096,
+      rope_scaling: longrope,
+      sliding_window: 262144,
+      tie_word_embeddings: true,
+    })
+    expect(phi.ropes[0]).toMatchObject({ dim: 96, attentionFactor: Math.sqrt(1 + Math.log(32) / Math.log(4096)) })
+    const nemo = decoderSpecOf({
+      architectures: ['MistralForCausalLM'],
+      hidden_size: 5120,
+      num_hidden_layers: 2,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      head_dim: 128,
+      intermediate_size: 14336,
+      vocab_size: 131072,
+      rope_theta: 1e6,
+      sliding_window: null,
+      max_position_embeddings: 131072,
+    })
+    expect(nemo).toMatchObject({ headDim: 128, queryHeads: 32, layerWindow: [0, 0] })
+    const llama32 = decoderSpecOf({
+      ...llama,
+      hidden_size: 2048,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      head_dim: 64,
+      tie_word_embeddings: true,
+      rope_theta: 5e5,
+      max_position_embeddings: 131072,
+      rope_scaling: {
+        rope_type: 'llama3',
+        factor: 32,
+        low_freq_factor: 1,
+        high_freq_factor: 4,
+        original_max_position_embeddings: 8192,
+      },
+    })
+    expect(llama32.ropes[0]!.invFreq.at(-1)).toBeCloseTo(5e5 ** (-62 / 64) / 32, 12)
+    const qwen = decoderSpecOf({
+      ...testConfigs['qwen2'],
+      max_position_embeddings: 32768,
+      rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 32768 },
+    })
+    expect(qwen.context).toBe(131072)
   })
 
   test('ids that the tokenizer does not have are padding', () => {

@@ -6,6 +6,7 @@ import { configOf } from './config.ts'
 import type { Architecture, Family } from './decoder.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
+import { gptOss } from './gpt-oss.ts'
 import type { TensorRule } from './layout.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
@@ -30,6 +31,38 @@ const families: Record<string, Family> = {
   MixtralForCausalLM: mixtral,
   Qwen2MoeForCausalLM: qwen2Moe,
   Qwen3MoeForCausalLM: qwen3Moe,
+  GptOssForCausalLM: gptOss,
+}
+
+/** What the engine would have to learn for well-known architectures that it refuses. */
+const missing: Record<string, string> = {
+  DeepseekV2ForCausalLM: 'multi-head latent attention (MLA) and grouped routing',
+  DeepseekV3ForCausalLM: 'multi-head latent attention (MLA) and sigmoid routing',
+  DeepseekV32ForCausalLM: 'multi-head latent attention (MLA) and sparse attention',
+  Glm4MoeForCausalLM: 'sigmoid routing with a correction bias',
+  GlmForCausalLM: 'interleaved rotary embedding',
+  Glm4ForCausalLM: 'interleaved rotary embedding',
+  CohereForCausalLM: 'LayerNorm and layers whose attention and feed-forward part run side by side',
+  Cohere2ForCausalLM: 'LayerNorm and layers whose attention and feed-forward part run side by side',
+  Llama4ForCausalLM: 'chunked attention and sigmoid routing',
+  Llama4ForConditionalGeneration: 'chunked attention and sigmoid routing',
+  Gemma3nForConditionalGeneration: 'per-layer embeddings and alternating updates',
+  PhiForCausalLM: 'LayerNorm and layers whose attention and feed-forward part run side by side',
+  PhimoeForCausalLM: 'LayerNorm and its routing',
+  Phi3SmallForCausalLM: 'block-sparse attention',
+  Qwen3NextForCausalLM: 'gated delta-net layers',
+  MambaForCausalLM: 'state-space layers',
+  Mamba2ForCausalLM: 'state-space layers',
+  FalconMambaForCausalLM: 'state-space layers',
+  JambaForCausalLM: 'state-space layers',
+  RwkvForCausalLM: 'recurrent layers',
+  GPT2LMHeadModel: 'LayerNorm and learned positions',
+  GPTNeoXForCausalLM: 'LayerNorm and layers whose attention and feed-forward part run side by side',
+  FalconForCausalLM: 'LayerNorm',
+  BloomForCausalLM: 'LayerNorm and ALiBi',
+  MPTForCausalLM: 'LayerNorm and ALiBi',
+  Starcoder2ForCausalLM: 'LayerNorm',
+  Olmo2ForCausalLM: 'norms over whole queries and keys',
 }
 
 /** Architecture names that can be served, as in config.json. */
@@ -67,7 +100,9 @@ export function modelFacts(rawConfig: unknown, options: FactsOptions = {}): Mode
     const named = architecture || config.string('model_type', '')
     throw new LanyardError(
       'model_unsupported',
-      named ? `The architecture "${named}" is not supported.` : 'config.json names no architecture.',
+      named
+        ? `The architecture "${named}" is not supported${named in missing ? `: the engine lacks ${missing[named]}` : ''}.`
+        : 'config.json names no architecture.',
       `Supported are ${supportedArchitectures.join(', ')}.`,
     )
   }

@@ -2,7 +2,7 @@
  * Where a checkpoint keeps the values of each role: rules that name tensors, their whole shape, and along
  * which axis ranks cut them. A load plan is these rules applied to one rank's split.
  */
-import type { DecoderSpec, TensorRole } from '../../contract/engine.ts'
+import type { DecoderSpec, TensorRole, TensorSource } from '../../contract/engine.ts'
 
 /** What the rows or columns of a matrix count. `width` is their number in the whole model. */
 export interface Axis {
@@ -31,6 +31,8 @@ export interface TensorRule {
   cols: Axis
   /** read by rank 0 only (biases that are added after the reduce) */
   firstRankOnly: boolean
+  /** the file has the matrix the other way round: `pieces` run over its columns, and `cols` counts its rows */
+  stored?: TensorSource['stored']
 }
 
 export const none = (width: number): Axis => ({ cut: 'none', width })
@@ -76,6 +78,58 @@ export function fused(place: Place, cols: Axis | null, name: string, segments: A
   return rule(place, cols ?? none(1), pieces)
 }
 
+/** Rows `index` · n … of a tensor that stacks several ones of n rows: [count, …]. */
+interface Stack {
+  name: string
+  count: number
+  index: number
+}
+
+/** A matrix out of a stack [count, n, inputs]: all n rows, or the even and the odd ones one after the other (`paired`). */
+export function stackedRows(
+  place: Place,
+  { name, count, index }: Stack,
+  cols: Axis,
+  rows: Axis,
+  paired = false,
+): TensorRule {
+  const parts = paired ? 2 : 1
+  const shape = [count, rows.width * parts, cols.width]
+  const start = index * rows.width * parts
+  return rule(
+    place,
+    cols,
+    Array.from({ length: parts }, (_, part) => ({ name, shape, start: start + part, step: parts, rows })),
+  )
+}
+
+/** A vector out of a stack [count, n]: all of it, or its even and its odd values one after the other (`paired`). */
+export function stackedVector(place: Place, { name, count, index }: Stack, axis: Axis, paired = false): TensorRule {
+  const parts = paired ? 2 : 1
+  const shape = [count, axis.width * parts]
+  const start = index * axis.width * parts
+  return rule(
+    place,
+    none(1),
+    Array.from({ length: parts }, (_, part) => ({ name, shape, start: start + part, step: parts, rows: axis })),
+  )
+}
+
+/**
+ * A matrix out of a stack [count, inputs, outputs], each the transpose of what a role is. `paired`: outputs alternate
+ * between gate and up, and `outputs` counts both.
+ */
+export function stackedColumns(
+  place: Place,
+  { name, count, index }: Stack,
+  inputs: Axis,
+  outputs: Axis,
+  paired = false,
+): TensorRule {
+  const piece = { name, shape: [count, inputs.width, outputs.width], start: index * inputs.width, rows: inputs }
+  return { ...rule(place, outputs, [piece]), stored: paired ? 'paired_columns' : 'columns' }
+}
+
 function rule(place: Place, cols: Axis, pieces: Piece[]): TensorRule {
   return {
     role: place.role,
@@ -109,6 +163,8 @@ export interface AttentionLayout {
   outputBias?: boolean
   /** one `qkv_proj` instead of q_proj, k_proj, v_proj */
   fused?: boolean
+  /** a learned logit per query head that takes its share of the softmax */
+  sinks?: boolean
 }
 
 /** `self_attn.*` of one layer, without the norms around it. */
@@ -129,6 +185,11 @@ export function attentionRules(d: DecoderSpec, layer: number, options: Attention
   if (options.outputBias) {
     rules.push(
       vector({ role: 'attn_o_bias', layer, firstRankOnly: true }, [{ name: `${at}o_proj.bias`, axis: none(d.hidden) }]),
+    )
+  }
+  if (options.sinks) {
+    rules.push(
+      vector({ role: 'attn_sinks', layer }, [{ name: `${at}sinks`, axis: { cut: 'query', width: d.queryHeads } }]),
     )
   }
   if (d.qkNorm) {

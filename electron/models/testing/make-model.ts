@@ -69,6 +69,13 @@ export const testConfigs: Record<string, TestConfig> = {
     shared_expert_intermediate_size: 20,
     mlp_only_layers: [0],
   },
+  gpt_oss: {
+    ...common,
+    architectures: ['GptOssForCausalLM'],
+    num_local_experts: 3,
+    num_experts_per_tok: 2,
+    sliding_window: 16,
+  },
 }
 
 /** Whole tensors of a model as counters, by name. */
@@ -130,13 +137,18 @@ function tokenizerJson(): unknown {
   }
 }
 
+/** Writes the tokenizer's files: 259 ids, one for each byte, then <|endoftext|>, <|im_start|>, <|im_end|>. */
+export function writeTokenizer(folder: string): void {
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson()))
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ eos_token: '<|im_end|>' }))
+}
+
 /** Writes a whole model folder; `shards` > 1 spreads the tensors over files with an index. Returns the folder. */
 export function makeModel(folder: string, config: TestConfig, shards = 1): string {
   mkdirSync(folder, { recursive: true })
   const put = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value))
   put('config.json', config)
-  put('tokenizer.json', tokenizerJson())
-  put('tokenizer_config.json', { eos_token: '<|im_end|>' })
+  writeTokenizer(folder)
   put('generation_config.json', { eos_token_id: 256, temperature: 0.7, top_p: 0.8, top_k: 20 })
   const entries = [...tensorsOf(config)]
   if (shards === 1) {

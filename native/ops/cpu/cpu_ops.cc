@@ -134,12 +134,16 @@ void CpuOps::linear(const LinearArgs& args) {
   });
 }
 
-void CpuOps::gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens) const {
+void CpuOps::gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens, Clamp clamp) const {
   const int blocks = (panels.last - panels.first) / 2;
   for (int t = 0; t < tokens; ++t) {
     const float* in = gate_up.row(t) + panels.first * kPanelRows;
     float* to = out.row(t) + panels.first / 2 * kPanelRows;
-    activation == Activation::silu ? kernels_.gated_silu(in, blocks, to) : kernels_.gated_gelu(in, blocks, to);
+    switch (activation) {
+      case Activation::silu: kernels_.gated_silu(in, blocks, to); break;
+      case Activation::gelu_tanh: kernels_.gated_gelu(in, blocks, to); break;
+      case Activation::swiglu_clamped: kernels_.gated_clamped(in, blocks, clamp.alpha, clamp.limit, to); break;
+    }
   }
 }
 

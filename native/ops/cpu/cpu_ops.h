@@ -94,7 +94,8 @@ class CpuOps final : public Ops {
   // shared one that an extra phase has filled.
   Operand operand(const LinearArgs& args, int thread);
   void share_operand(const LinearArgs& args);
-  void gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens) const;
+  void gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens, Clamp clamp = {}) const;
+  void add_gated_bias(Share panels, const float* bias, size_t half, Rows gate_up, int tokens) const;
 
   // cos and sin of a token's rotation: [dim / 2] each
   float* rotation(int table, int token) const;

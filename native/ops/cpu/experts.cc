@@ -33,11 +33,25 @@ void CpuOps::choose_experts(const ExpertsArgs& args) {
   for (int e = 0; e < experts; ++e) expert_first_[e + 1] += expert_first_[e];
 }
 
+// Adds [gate; up], `half` values each, to these panels.
+void CpuOps::add_gated_bias(Share panels, const float* bias, size_t half, Rows gate_up, int tokens) const {
+  for (int p = panels.first; p < panels.last; p += 2) {
+    const size_t first = static_cast<size_t>(p) / 2 * kPanelRows;
+    const int count = static_cast<int>(std::min<size_t>(kPanelRows, half - first));
+    for (int t = 0; t < tokens; ++t) {
+      float* row = gate_up.row(t) + p * kPanelRows;
+      kernels_.add(row, bias + first, count);
+      kernels_.add(row + kPanelRows, bias + half + first, count);
+    }
+  }
+}
+
 void CpuOps::experts(const ExpertsArgs& args) {
   choose_experts(args);
   const int slots = static_cast<int>(slots_.size()), threads = pool_.threads();
   const auto& experts = *args.experts;
-  const size_t hidden = static_cast<const PackedMatrix&>(*experts[0].down).rows;
+  const size_t hidden = args.hidden;
+  const bool columns = experts[0].down != nullptr;  // without any only biases are added
   auto part = [](Rows rows, int first) { return Rows{rows.row(first), rows.stride}; };
   auto operand = [&](const PackedMatrix& m, Rows rows, size_t expert, int first, int count) {
     Operand in{part(rows, first), {}, rounds(m, false)};
@@ -66,19 +80,23 @@ void CpuOps::experts(const ExpertsArgs& args) {
   };
   for (int s = 0; s < slots; ++s) std::memcpy(expert_in_.row(s), args.in.row(slots_[s].token), hidden * sizeof(float));
 
-  round(expert_in_, &Expert::gate_up);
-  pool_.run([&](int thread) {
-    each_expert([&](size_t e, int first, int count) {
-      const auto& m = static_cast<const PackedMatrix&>(*experts[e].gate_up);
-      const Share share = panel_share(m, thread, threads);
-      if (share.first == share.last) return;
-      matmul(m, share.first, share.last, operand(m, expert_in_, e, first, count), count, part(expert_gate_up_, first));
-      gate(share, part(expert_gate_up_, first), args.activation, part(expert_mid_, first), count);
+  if (columns) {
+    round(expert_in_, &Expert::gate_up);
+    pool_.run([&](int thread) {
+      each_expert([&](size_t e, int first, int count) {
+        const auto& m = static_cast<const PackedMatrix&>(*experts[e].gate_up);
+        const Share share = panel_share(m, thread, threads);
+        if (share.first == share.last) return;
+        const Rows gate_up = part(expert_gate_up_, first);
+        matmul(m, share.first, share.last, operand(m, expert_in_, e, first, count), count, gate_up);
+        if (experts[e].gate_up_bias) add_gated_bias(share, experts[e].gate_up_bias, m.rows / 2, gate_up, count);
+        gate(share, gate_up, args.activation, part(expert_mid_, first), count, args.clamp);
+      });
     });
-  });
-  round(expert_mid_, &Expert::down);
+    round(expert_mid_, &Expert::down);
+  }
   pool_.run([&](int thread) {
-    each_expert([&](size_t e, int first, int count) {
+    if (columns) each_expert([&](size_t e, int first, int count) {
       const auto& m = static_cast<const PackedMatrix&>(*experts[e].down);
       const Share share = panel_share(m, thread, threads);
       matmul(m, share.first, share.last, operand(m, expert_mid_, e, first, count), count, part(expert_out_, first));
@@ -89,8 +107,13 @@ void CpuOps::experts(const ExpertsArgs& args) {
     for (int t = 0; t < args.tokens && from < to; ++t) std::fill(args.out.row(t) + from, args.out.row(t) + to, 0.0f);
     for (int s = 0; s < slots; ++s) {
       float* out = args.out.row(slots_[s].token);
-      const float* in = expert_out_.row(s);
-      for (int i = from; i < to; ++i) out[i] += slots_[s].weight * in[i];
+      const float* in = expert_out_.row(s);  // zeros without columns
+      const float* bias = experts[slots_[s].expert].down_bias;
+      if (bias) {
+        for (int i = from; i < to; ++i) out[i] += slots_[s].weight * (in[i] + bias[i]);
+      } else {
+        for (int i = from; i < to; ++i) out[i] += slots_[s].weight * in[i];
+      }
     }
   });
 }

@@ -82,6 +82,8 @@ struct Kernels {
   // Per 32 values: out[i] = act(in[i]) * in[16 + i], i < 16. `blocks` such runs.
   void (*gated_silu)(const float* in, int blocks, float* out);
   void (*gated_gelu)(const float* in, int blocks, float* out);
+  // (up + 1) * gate * sigmoid(alpha * gate), gate at most limit, up within +-limit
+  void (*gated_clamped)(const float* in, int blocks, float alpha, float limit, float* out);
   // x[i] = cap * tanh(x[i] / cap)
   void (*softcap)(float* x, int n, float cap);
   float (*maximum)(const float* x, int n);
