@@ -7,12 +7,15 @@ import type { DecoderSpec, EngineSpec, RankSplit } from '../../contract/engine.t
 import type { Client } from '../../contract/rpc/contract.ts'
 import type { RankEvent, WorkerContract } from '../../contract/worker.ts'
 import { openModel } from '../../models/models.ts'
+import { readGolden, writeGoldenModel } from '../../models/testing/goldens/golden.ts'
+import { writeTokenizer } from '../../models/testing/make-model.ts'
 import { generateOf, isRunning, startWorker, temporaryFolder, until, watchSteps } from '../testing/worker-process.ts'
 import type { WorkerProcess } from '../testing/worker-process.ts'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const engine = path.join(root, 'dist', 'native', 'lanyard_engine.node')
 const fixtures = path.resolve(root, '..', 'shared', 'fixtures', 'main')
+const noEngine = !existsSync(engine)
 const missing = [engine, fixtures].filter((file) => !existsSync(file))
 if (missing.length > 0) {
   console.log(
@@ -45,7 +48,7 @@ interface Deployed {
 
 /** All ranks of a deployment on one worker, exact arithmetic, small chunks. */
 async function deploy(client: Client<WorkerContract>, name: string, size: number, kvBlocks: number): Promise<Deployed> {
-  const model = (await openModel(path.join(fixtures, name))).splittable()
+  const model = (await openModel(path.resolve(fixtures, name))).splittable()
   const { decoder } = model
   const started = await Promise.all(
     Array.from({ length: size }, (_, rank) =>
@@ -93,6 +96,34 @@ async function withEngine(body: (worker: WorkerProcess) => Promise<void>): Promi
   await body(worker)
   await worker.leave()
 }
+
+describe.skipIf(noEngine)('a worker with the real engine and a made-up model', () => {
+  for (const name of ['gpt_oss', 'qwen2_moe']) {
+    for (const size of [1, 2, 3]) {
+      test(
+        `${name} on ${size} ${size === 1 ? 'rank' : 'ranks'}: all prompts at once give the golden tokens`,
+        () =>
+          withEngine(async ({ client }) => {
+            using models = temporaryFolder()
+            const golden = readGolden(name)
+            const folder = writeGoldenModel(models.path, golden)
+            writeTokenizer(folder)
+            // Enough for the longest alone, not for all together.
+            await deploy(client, folder, size, 9)
+            const steps = watchSteps(client)
+            for (const [n, { ids, greedy }] of [...golden.prompts.entries()].toReversed()) {
+              await client.call('request.submit', generateOf(`p${n}`, ids, { maxTokens: greedy.length }))
+            }
+            await until(() => steps.ended.size === golden.prompts.length)
+            expect([...steps.ended.values()].map(({ problem }) => problem)).toEqual(golden.prompts.map(() => null))
+            for (const [n, { greedy }] of golden.prompts.entries())
+              expect([n, steps.tokens.get(`p${n}`)]).toEqual([n, greedy])
+          }),
+        limit,
+      )
+    }
+  }
+})
 
 describe.skipIf(missing.length > 0)('a worker with the real engine', () => {
   for (const name of ['llama', 'qwen2', 'qwen3', 'qwen1']) {
