@@ -42,6 +42,8 @@ export interface CompletionParameters {
   /** 0 … 2^53 − 1 */
   seed?: number
   logitBias?: readonly (readonly [id: number, bias: number])[]
+  /** no other id is ever sampled */
+  allowedIds?: readonly number[]
   /** candidates to report at each token; absent = no log probabilities */
   logprobs?: number
 }
@@ -104,6 +106,7 @@ function samplingOf(text: TextTools, p: CompletionParameters): SamplingParams {
     frequencyPenalty: p.frequencyPenalty ?? defaultSampling.frequencyPenalty,
     seed: p.seed ?? null,
     logitBias: (p.logitBias ?? []).map(([id, bias]) => [id, bias]),
+    allowedIds: p.allowedIds ? [...p.allowedIds] : null,
     logprobs: p.logprobs ?? -1,
   }
 }
