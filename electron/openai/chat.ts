@@ -1,5 +1,6 @@
 /** POST /v1/chat/completions. */
 import * as z from 'zod/mini'
+import type { TokenOut } from '../contract/worker.ts'
 import type { CompletionParameters, TokenText } from '../serving/completion.ts'
 import { prepareCompletion } from '../serving/completion.ts'
 import type { ChatMessage, ChatOptions, TextTools } from '../serving/text-tools.ts'
@@ -8,7 +9,7 @@ import { ApiError, apiErrorOf } from './errors.ts'
 import type { ApiContext, Running, Services } from './exchange.ts'
 import { envelope, modelOf, start, streamed } from './exchange.ts'
 import type { ChatTokenLogprob } from './logprobs.ts'
-import { chatLogprobs } from './logprobs.ts'
+import { chatLogprobs, promptLogprobs } from './logprobs.ts'
 import { commonFields, commonParameters, commonUnsupported } from './parameters.ts'
 import { never, only, parseBody, readBody, refuse } from './requests.ts'
 import type { Unsupported } from './requests.ts'
@@ -175,14 +176,19 @@ function logprobsOf(
 async function whole(running: Running, shape: Shape): Promise<object> {
   const { request, n, promptTokens } = shape
   const parts = Array.from({ length: n }, () => ({ text: '', tokens: [] as TokenText[], finish: {} }))
+  const scored: TokenOut[] = []
   let generated = 0
+  let cached = 0
   for await (const { index, event } of running.events) {
     const part = parts[index]!
     if (event.kind === 'text') {
       part.text += event.delta
       if (request.logprobs) part.tokens.push(...event.tokens)
+    } else if (event.kind === 'prompt') {
+      if (index === 0) scored.push(...event.tokens)
     } else if (event.kind === 'ended') {
       generated += event.usage.completionTokens
+      if (index === 0) cached = event.usage.cachedTokens
       part.finish = { finish_reason: event.finishReason, stop_reason: event.stopReason }
     }
   }
@@ -193,7 +199,10 @@ async function whole(running: Running, shape: Shape): Promise<object> {
       logprobs: logprobsOf(shape, part.tokens),
       ...part.finish,
     })),
-    usage: usageBody(promptTokens, generated),
+    ...(request.prompt_logprobs === undefined
+      ? {}
+      : { prompt_logprobs: promptLogprobs(shape.text, scored, request.prompt_logprobs) }),
+    usage: usageBody(promptTokens, generated, cached),
   }
 }
 
@@ -202,6 +211,7 @@ async function* chunks(running: Running, head: object, shape: Shape): AsyncGener
   const { include_usage: withUsage = false, continuous_usage_stats: always = false } = request.stream_options ?? {}
   let counted = 0
   let generated = 0
+  let cached = 0
   const chunk = (index: number, delta: object, more: object = {}): object => ({
     ...head,
     choices: [{ index, delta, logprobs: null, finish_reason: null, ...more }],
@@ -214,8 +224,9 @@ async function* chunks(running: Running, head: object, shape: Shape): AsyncGener
       yield chunk(index, { content: event.delta }, { logprobs: logprobsOf(shape, event.tokens) })
     } else if (event.kind === 'ended') {
       generated += event.usage.completionTokens
+      if (index === 0) cached = event.usage.cachedTokens
       yield chunk(index, {}, { finish_reason: event.finishReason, stop_reason: event.stopReason })
     }
   }
-  if (withUsage) yield { ...head, choices: [], usage: usageBody(promptTokens, generated) }
+  if (withUsage) yield { ...head, choices: [], usage: usageBody(promptTokens, generated, cached) }
 }

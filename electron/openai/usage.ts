@@ -7,12 +7,13 @@ export interface UsageBody {
   completion_tokens_details: { reasoning_tokens: number }
 }
 
-export function usageBody(promptTokens: number, completionTokens: number): UsageBody {
+/** `cachedTokens`: prompt tokens that were found in the cache. */
+export function usageBody(promptTokens: number, completionTokens: number, cachedTokens = 0): UsageBody {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: 0 },
+    prompt_tokens_details: { cached_tokens: cachedTokens },
     completion_tokens_details: { reasoning_tokens: 0 },
   }
 }
