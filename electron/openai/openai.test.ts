@@ -130,6 +130,20 @@ describe('chat', () => {
     expect(bare.choices[0]!.logprobs!.content!.every(({ top_logprobs: top }) => top.length === 0)).toBe(true)
   })
 
+  test('what is thought before the answer is given apart, under both names, and counted', async () => {
+    script = { tokens: () => [...spell('<think>hm</think>yes'), imEnd] }
+    const { choices, usage } = await client.chat.completions.create({ model: 'm', messages: hi })
+    expect(choices[0]!.message).toMatchObject({ content: 'yes', reasoning: 'hm', reasoning_content: 'hm' })
+    // tokens of one letter each: the last of <think>, the thought, and what may be </think> until it is
+    expect(usage!.completion_tokens_details!.reasoning_tokens).toBe(10)
+    const deltas: Record<string, string | undefined>[] = []
+    for await (const chunk of await client.chat.completions.create({ model: 'm', messages: hi, stream: true }))
+      deltas.push(chunk.choices[0]!.delta as Record<string, string | undefined>)
+    const joined = (name: string) => deltas.map((delta) => delta[name] ?? '').join('')
+    expect([joined('reasoning_content'), joined('reasoning'), joined('content')]).toEqual(['hm', 'hm', 'yes'])
+    script = {}
+  })
+
   test("vLLM's sampling fields reach the engine", async () => {
     script = {}
     const response = await post('/chat/completions', {
