@@ -31,7 +31,7 @@ describe('a worker on stdio', () => {
         message: `The worker speaks protocol ${workerProtocol}, Lanyard asked for 99.`,
       })
       expect(await worker.hello()).toMatchObject({
-        protocol: 1,
+        protocol: workerProtocol,
         hash: 'checkout',
         pid: worker.pid,
         folder: folder.path,
