@@ -172,6 +172,8 @@ async function build(options: AppOptions, cleanups: (() => unknown)[], close: ()
     port: options.openaiPort ?? settings.openaiPort,
     apiKeys: settings.apiKeys,
     origins: settings.openaiOrigins,
+    engineStats: (model) =>
+      state.get().deployments.find(({ name, state: now }) => name === model && now === 'serving')?.stats ?? null,
   })
   cleanups.push(() => openai.close())
   state.update((draft) => {

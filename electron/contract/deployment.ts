@@ -33,6 +33,15 @@ export const deploymentStats = z.object({
   kvTotal: z.number(),
   /** fraction of step time inside collectives */
   commShare: z.number(),
+  /** mean time between steps that follow on each other, µs; null before there were any */
+  betweenSteps: z.nullable(z.number()),
+  /** since the start: sequences that gave their place to others, prompt tokens and those found in the cache, tokens guessed
+   * and guessed right */
+  preempted: z.number(),
+  readTokens: z.number(),
+  cachedTokens: z.number(),
+  drafted: z.number(),
+  accepted: z.number(),
 })
 export type DeploymentStats = z.infer<typeof deploymentStats>
 

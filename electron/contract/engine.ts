@@ -223,11 +223,16 @@ export const engineSpec = z.object({
   /** most tokens in one step (sizes the workspace) */
   maxStepTokens: z.number(),
   maxSequences: z.number(),
+  /** guess tokens from what stood before and check several at once where it pays; absent = yes */
+  speculate: z.optional(z.boolean()),
   device: z.object({ kind: z.enum(['cpu', 'cuda']), index: z.number(), threads: z.number() }),
 })
 export type EngineSpec = z.infer<typeof engineSpec>
 
-/** How the next token of a sequence is chosen. Order as in vLLM: penalties, temperature, min_p, top_k, top_p. */
+/**
+ * How the next token of a sequence is chosen. Order as in vLLM: allowed ids, bias, penalties, temperature, min_p, top_k,
+ * top_p.
+ */
 export const samplingParams = z.object({
   temperature: z.number(),
   topK: z.number(),
@@ -238,6 +243,8 @@ export const samplingParams = z.object({
   frequencyPenalty: z.number(),
   seed: z.nullable(z.number()),
   logitBias: z.array(z.tuple([z.number(), z.number()])),
+  /** no other id is ever sampled; null = all are */
+  allowedIds: z.nullable(z.array(z.number())),
   /** tokens to report log probabilities for at each step; −1 = none */
   logprobs: z.number(),
 })
@@ -254,5 +261,6 @@ export const defaultSampling: SamplingParams = {
   frequencyPenalty: 0,
   seed: null,
   logitBias: [],
+  allowedIds: null,
   logprobs: -1,
 }

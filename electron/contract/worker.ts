@@ -9,7 +9,7 @@ import { logLine, machineSample } from './monitor.ts'
 import { call, defineContract, stream } from './rpc/contract.ts'
 
 /** Bumped on any change that is not purely additive; hello refuses other versions. */
-export const workerProtocol = 1
+export const workerProtocol = 2
 
 const nothing = z.object({})
 
@@ -41,6 +41,10 @@ export const generateRequest = z.object({
   stopIds: z.array(z.number()),
   minTokens: z.number(),
   ignoreStop: z.boolean(),
+  /** sequences of ids that never come whole */
+  badWords: z.optional(z.array(z.array(z.number()).check(z.minLength(1)))),
+  /** tokens to report log probabilities for at each token of the prompt; absent or −1 = none */
+  promptLogprobs: z.optional(z.number()),
   sampling: samplingParams,
 })
 export type GenerateRequest = z.infer<typeof generateRequest>
@@ -56,12 +60,16 @@ export type TokenOut = z.infer<typeof tokenOut>
 export const stepEvent = z.object({
   /** new tokens per request, in order */
   tokens: z.array(z.object({ requestId: z.string(), tokens: z.array(tokenOut) })),
+  /** log probabilities of prompt tokens from the second on, in order, where they were asked for */
+  prompts: z.optional(z.array(z.object({ requestId: z.string(), tokens: z.array(tokenOut) }))),
   ended: z.array(
     z.object({
       requestId: z.string(),
       reason: z.enum(['stop', 'length', 'aborted', 'failed']),
       /** the stop id that ended it */
       stopId: z.nullable(z.number()),
+      /** prompt tokens that were found in the cache */
+      cachedTokens: z.optional(z.number()),
       problem: z.nullable(z.object({ code: z.string(), message: z.string(), hint: z.string() })),
     }),
   ),
@@ -81,6 +89,16 @@ export const schedulerStats = z.object({
   tokens: z.number(),
   stepMicros: z.number(),
   commMicros: z.number(),
+  /** sum of the times between steps that followed on each other, and how many such times there were */
+  idleMicros: z.number(),
+  idles: z.number(),
+  preempted: z.number(),
+  promptTokens: z.number(),
+  /** of these, found in the cache */
+  cachedTokens: z.number(),
+  /** tokens guessed, and guessed right */
+  drafted: z.number(),
+  accepted: z.number(),
 })
 export type SchedulerStats = z.infer<typeof schedulerStats>
 

@@ -1,5 +1,6 @@
 /** POST /v1/chat/completions. */
 import * as z from 'zod/mini'
+import type { TokenOut } from '../contract/worker.ts'
 import type { CompletionParameters, TokenText } from '../serving/completion.ts'
 import { prepareCompletion } from '../serving/completion.ts'
 import type { ChatMessage, ChatOptions, TextTools } from '../serving/text-tools.ts'
@@ -8,8 +9,10 @@ import { ApiError, apiErrorOf } from './errors.ts'
 import type { ApiContext, Running, Services } from './exchange.ts'
 import { envelope, modelOf, start, streamed } from './exchange.ts'
 import type { ChatTokenLogprob } from './logprobs.ts'
-import { chatLogprobs } from './logprobs.ts'
+import { chatLogprobs, promptLogprobs } from './logprobs.ts'
 import { commonFields, commonParameters, commonUnsupported } from './parameters.ts'
+import { createReasoningSplitter, opensThought } from './reasoning.ts'
+import type { ReasoningSplit } from './reasoning.ts'
 import { never, only, parseBody, readBody, refuse } from './requests.ts'
 import type { Unsupported } from './requests.ts'
 import { usageBody } from './usage.ts'
@@ -46,6 +49,7 @@ const chatRequest = z.object({
   add_generation_prompt: z.optional(z.boolean()),
   chat_template_kwargs: z.optional(z.record(z.string(), z.unknown())),
   reasoning_effort: z.optional(z.string()),
+  include_reasoning: z.optional(z.boolean()),
 })
 type ChatRequest = z.output<typeof chatRequest>
 
@@ -149,7 +153,8 @@ export async function chatCompletions(c: ApiContext, services: Services): Promis
     served,
     request.request_id,
   )
-  const shape = { request, text, n, promptTokens: completion.prompt.length }
+  const opened = opensThought(text.decode(completion.prompt.slice(-8), false))
+  const shape = { request, text, n, promptTokens: completion.prompt.length, opened }
   if (request.stream) return streamed(c, running, chunks(running, head, shape))
   return c.json({ ...head, ...(await whole(running, shape)) })
 }
@@ -159,6 +164,13 @@ interface Shape {
   text: TextTools
   n: number
   promptTokens: number
+  /** the prompt leaves the model thinking */
+  opened: boolean
+}
+
+/** A thought under both names that clients read. */
+function thoughtOf(reasoning: string, { include_reasoning: isWanted = true }: ChatRequest): object {
+  return reasoning === '' || !isWanted ? {} : { reasoning_content: reasoning, reasoning }
 }
 
 function logprobsOf(
@@ -173,35 +185,59 @@ function logprobsOf(
 }
 
 async function whole(running: Running, shape: Shape): Promise<object> {
-  const { request, n, promptTokens } = shape
-  const parts = Array.from({ length: n }, () => ({ text: '', tokens: [] as TokenText[], finish: {} }))
+  const { request, n, promptTokens, opened } = shape
+  const parts = Array.from({ length: n }, () => ({
+    text: '',
+    thought: '',
+    splitter: createReasoningSplitter(opened),
+    tokens: [] as TokenText[],
+    finish: {},
+  }))
+  const add = (part: (typeof parts)[number], { reasoning, content: more }: ReasoningSplit): void => {
+    part.thought += reasoning
+    part.text += more
+  }
+  let thinking = 0
+  const scored: TokenOut[] = []
   let generated = 0
+  let cached = 0
   for await (const { index, event } of running.events) {
     const part = parts[index]!
     if (event.kind === 'text') {
-      part.text += event.delta
+      add(part, part.splitter.push(event.delta))
+      if (part.splitter.thinks) thinking += event.tokens.length
       if (request.logprobs) part.tokens.push(...event.tokens)
+    } else if (event.kind === 'prompt') {
+      if (index === 0) scored.push(...event.tokens)
     } else if (event.kind === 'ended') {
       generated += event.usage.completionTokens
+      if (index === 0) cached = event.usage.cachedTokens
+      add(part, part.splitter.end())
       part.finish = { finish_reason: event.finishReason, stop_reason: event.stopReason }
     }
   }
   return {
     choices: parts.map((part, index) => ({
       index,
-      message: { role: 'assistant', content: part.text, refusal: null },
+      message: { role: 'assistant', content: part.text, ...thoughtOf(part.thought, request), refusal: null },
       logprobs: logprobsOf(shape, part.tokens),
       ...part.finish,
     })),
-    usage: usageBody(promptTokens, generated),
+    ...(request.prompt_logprobs === undefined
+      ? {}
+      : { prompt_logprobs: promptLogprobs(shape.text, scored, request.prompt_logprobs) }),
+    usage: usageBody(promptTokens, generated, cached, thinking),
   }
 }
 
 async function* chunks(running: Running, head: object, shape: Shape): AsyncGenerator<object, void, undefined> {
-  const { request, n, promptTokens } = shape
+  const { request, n, promptTokens, opened } = shape
+  const splitters = Array.from({ length: n }, () => createReasoningSplitter(opened))
   const { include_usage: withUsage = false, continuous_usage_stats: always = false } = request.stream_options ?? {}
   let counted = 0
   let generated = 0
+  let cached = 0
+  let thinking = 0
   const chunk = (index: number, delta: object, more: object = {}): object => ({
     ...head,
     choices: [{ index, delta, logprobs: null, finish_reason: null, ...more }],
@@ -211,11 +247,19 @@ async function* chunks(running: Running, head: object, shape: Shape): AsyncGener
   for await (const { index, event } of running.events) {
     if (event.kind === 'text') {
       counted += event.tokens.length
-      yield chunk(index, { content: event.delta }, { logprobs: logprobsOf(shape, event.tokens) })
+      const { reasoning, content: more } = splitters[index]!.push(event.delta)
+      if (splitters[index]!.thinks) thinking += event.tokens.length
+      const delta = { ...thoughtOf(reasoning, request), ...(more === '' ? {} : { content: more }) }
+      const logprobs = logprobsOf(shape, event.tokens)
+      if (logprobs || Object.keys(delta).length > 0) yield chunk(index, delta, { logprobs })
     } else if (event.kind === 'ended') {
       generated += event.usage.completionTokens
+      if (index === 0) cached = event.usage.cachedTokens
+      const { reasoning, content: more } = splitters[index]!.end()
+      if (reasoning !== '') yield chunk(index, thoughtOf(reasoning, request))
+      if (more !== '') yield chunk(index, { content: more })
       yield chunk(index, {}, { finish_reason: event.finishReason, stop_reason: event.stopReason })
     }
   }
-  if (withUsage) yield { ...head, choices: [], usage: usageBody(promptTokens, generated) }
+  if (withUsage) yield { ...head, choices: [], usage: usageBody(promptTokens, generated, cached, thinking) }
 }

@@ -72,7 +72,7 @@ async function* metered(
   let end: CompletionEnd | null = null
   try {
     for await (const event of completion.run(signal, { seed })) {
-      if (event.kind === 'text') meter.started()
+      if (event.kind === 'text' && event.tokens.length > 0) meter.tokens(event.tokens.length)
       if (event.kind === 'ended') end = event
       yield event
     }

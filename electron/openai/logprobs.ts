@@ -1,5 +1,6 @@
 /** Log probabilities in OpenAI's two shapes. */
 import type { TextTools } from '../serving/text-tools.ts'
+import type { TokenOut } from '../contract/worker.ts'
 import type { TokenText } from '../serving/completion.ts'
 
 export interface ChatLogprob {
@@ -56,6 +57,39 @@ export function chatLogprobs(
   }))
 }
 
+/** vLLM's `prompt_logprobs`: per prompt token, by id, the token itself and the most likely ones; null for the first. */
+export type PromptLogprobs = (Record<string, { logprob: number; rank: number | null; decoded_token: string }> | null)[]
+
+export function promptLogprobs(text: TextTools, scored: readonly TokenOut[], top: number): PromptLogprobs {
+  const entry = (id: number, logprob: number, rank: number | null) => ({
+    logprob: finite(logprob),
+    rank,
+    decoded_token: tokenName(text, id),
+  })
+  return [
+    null,
+    ...scored.map((token) => {
+      const tops = token.top.slice(0, top)
+      const at = token.top.findIndex(({ id }) => id === token.id)
+      return Object.fromEntries([
+        [token.id, entry(token.id, token.logprob, at < 0 ? null : at + 1)] as const,
+        ...tops.map(({ id, logprob }, n) => [id, entry(id, logprob, n + 1)] as const),
+      ])
+    }),
+  ]
+}
+
+/** A prompt's tokens with the texts they bring; the first has no log probability, which stands as NaN here. */
+export function promptTokens(text: TextTools, prompt: readonly number[], scored: readonly TokenOut[]): TokenText[] {
+  const decoder = text.stream(true)
+  const tokens = prompt.map((id, n): TokenText => {
+    const { logprob, top } = n === 0 ? { logprob: NaN, top: [] } : scored[n - 1]!
+    return { id, logprob, top, text: decoder.push(id), cut: false }
+  })
+  tokens.at(-1)!.text += decoder.end()
+  return tokens
+}
+
 /** The legacy shape; `offset` is where the first token's text begins. Up to `top` + 1 candidates: the chosen token is always among them. */
 export function legacyLogprobs(
   text: TextTools,
@@ -67,9 +101,10 @@ export function legacyLogprobs(
   const result: LegacyLogprobs = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
   for (const token of tokens) {
     result.tokens.push(asId ? tokenName(text, token.id, true) : token.text)
-    result.token_logprobs.push(finite(token.logprob))
+    const isFirst = Number.isNaN(token.logprob)
+    result.token_logprobs.push(isFirst ? null : finite(token.logprob))
     result.top_logprobs.push(
-      top === 0
+      top === 0 || isFirst
         ? null
         : Object.fromEntries(
             [...token.top.slice(0, top), token].map(({ id, logprob }) => [tokenName(text, id, asId), finite(logprob)]),

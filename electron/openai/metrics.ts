@@ -1,5 +1,11 @@
 /** What the port measures, as Prometheus text under the names that dashboards for vLLM know. */
+import type { DeploymentStats } from '../contract/deployment.ts'
 import type { Completion, CompletionEnd } from '../serving/completion.ts'
+
+export type EngineFigures = Pick<
+  DeploymentStats,
+  'kvUsed' | 'kvTotal' | 'preempted' | 'readTokens' | 'cachedTokens' | 'drafted' | 'accepted'
+>
 
 interface Histogram {
   bounds: readonly number[]
@@ -32,6 +38,7 @@ function newSeries() {
     ended: new Map<string, number>(),
     histograms: {
       time_to_first_token_seconds: histogram(seconds),
+      inter_token_latency_seconds: histogram(perToken),
       e2e_request_latency_seconds: histogram(seconds),
       request_time_per_output_token_seconds: histogram(perToken),
       request_prompt_tokens: histogram(tokenCounts),
@@ -44,8 +51,8 @@ function newSeries() {
 type Series = ReturnType<typeof newSeries>
 
 export interface ChoiceMeter {
-  /** its first token came */
-  started(): void
+  /** so many tokens came; the first time it started */
+  tokens(count: number): void
   ended(end: CompletionEnd | null): void
 }
 
@@ -58,8 +65,11 @@ export interface Metrics {
   text(): string
 }
 
-/** `kv`: part of the KV cache in use by a model, 0…1, where it is known. */
-export function createMetrics(kv: (model: string) => number | null): Metrics {
+/** `engine`: what a model's engine counts, where it is known. */
+export function createMetrics(
+  engine: (model: string) => EngineFigures | null,
+  now: () => number = () => performance.now(),
+): Metrics {
   const byModel = new Map<string, Series>()
   const seriesOf = (model: string): Series => {
     const found = byModel.get(model) ?? newSeries()
@@ -76,10 +86,16 @@ export function createMetrics(kv: (model: string) => number | null): Metrics {
     choice(model) {
       const series = seriesOf(model)
       let phase: 'waiting' | 'running' | 'ended' = 'waiting'
+      let last = 0
       series.waiting++
       active++
       return {
-        started() {
+        tokens(count) {
+          const at = now()
+          // tokens that come together share the time since those before them
+          for (let n = 0; phase === 'running' && n < count; n++)
+            observe(series.histograms.inter_token_latency_seconds, (at - last) / 1000 / count)
+          last = at
           if (phase !== 'waiting') return
           phase = 'running'
           series.waiting--
@@ -102,7 +118,7 @@ export function createMetrics(kv: (model: string) => number | null): Metrics {
       }
     },
     active: () => active,
-    text: () => render(byModel, kv),
+    text: () => render(byModel, engine),
   }
 }
 
@@ -119,6 +135,12 @@ function record(series: Series, { usage, timing }: CompletionEnd): void {
 
 const help: Record<string, string> = {
   num_requests_running: 'Generations that have given a token and have not ended.',
+  num_preemptions_total: 'Generations that gave their place to others.',
+  prefix_cache_queries_total: 'Prompt tokens looked up in the cache.',
+  prefix_cache_hits_total: 'Prompt tokens found in the cache.',
+  spec_decode_num_draft_tokens_total: 'Tokens guessed.',
+  spec_decode_num_accepted_tokens_total: 'Tokens guessed right.',
+  inter_token_latency_seconds: 'Time between tokens of a generation.',
   num_requests_waiting: 'Generations that have not given a token yet.',
   kv_cache_usage_perc: 'Part of the KV cache in use, 0 to 1.',
   prompt_tokens_total: 'Prompt tokens read.',
@@ -133,7 +155,7 @@ const help: Record<string, string> = {
   request_params_max_tokens: 'Most tokens asked for, held to the context.',
 }
 
-function render(byModel: Map<string, Series>, kv: (model: string) => number | null): string {
+function render(byModel: Map<string, Series>, engine: (model: string) => EngineFigures | null): string {
   const lines: string[] = []
   const labels = (model: string, more = ''): string =>
     `{model_name="${model.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}",engine="0"${more}}`
@@ -148,7 +170,17 @@ function render(byModel: Map<string, Series>, kv: (model: string) => number | nu
     })
   one('num_requests_running', 'gauge', (s) => s.running)
   one('num_requests_waiting', 'gauge', (s) => s.waiting)
-  one('kv_cache_usage_perc', 'gauge', (_s, model) => kv(model))
+  const figure = (name: string, type: string, value: (figures: EngineFigures) => number | null): void =>
+    one(name, type, (_s, model) => {
+      const figures = engine(model)
+      return figures && value(figures)
+    })
+  figure('kv_cache_usage_perc', 'gauge', ({ kvUsed, kvTotal }) => (kvTotal > 0 ? kvUsed / kvTotal : 0))
+  figure('num_preemptions_total', 'counter', ({ preempted }) => preempted)
+  figure('prefix_cache_queries_total', 'counter', ({ readTokens }) => readTokens)
+  figure('prefix_cache_hits_total', 'counter', ({ cachedTokens }) => cachedTokens)
+  figure('spec_decode_num_draft_tokens_total', 'counter', ({ drafted }) => drafted)
+  figure('spec_decode_num_accepted_tokens_total', 'counter', ({ accepted }) => accepted)
   one('prompt_tokens_total', 'counter', (s) => s.promptTokens)
   one('generation_tokens_total', 'counter', (s) => s.generationTokens)
   metric('request_success_total', 'counter', (s, model) =>

@@ -17,6 +17,7 @@ import { ApiError, apiErrorOf, errorBody, errorHeaders } from './errors.ts'
 import type { ApiContext, Bindings, RequestUsage, Services } from './exchange.ts'
 import { guard } from './guard.ts'
 import { createMetrics } from './metrics.ts'
+import type { EngineFigures } from './metrics.ts'
 import { detokenize, embeddings, getModel, listModels, tokenize } from './models-and-tokens.ts'
 
 export { type ApiKey, newApiKey } from './api-keys.ts'
@@ -43,8 +44,8 @@ export interface OpenAiOptions {
   /** web pages (origins) that may call the port; read again for every request */
   origins?: readonly string[]
   version?: string
-  /** part of a deployment's KV cache in use, 0…1 */
-  kvUsage?(model: string): number | null
+  /** what a deployment's engine counts; null where that is not known */
+  engineStats?(model: string): EngineFigures | null
   /** most generations at once, over all requests; more get 429 */
   maxActive?: number
   onRequest?(report: RequestReport): void
@@ -168,7 +169,7 @@ export async function startOpenAiServer(options: OpenAiOptions): Promise<OpenAiS
   const services: Services = {
     served: options.served,
     textOf: (served) => options.textOf(served),
-    metrics: createMetrics((model) => options.kvUsage?.(model) ?? null),
+    metrics: createMetrics((model) => options.engineStats?.(model) ?? null),
     maxActive: options.maxActive ?? 256,
     closing: closing.signal,
   }

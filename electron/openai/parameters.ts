@@ -35,6 +35,9 @@ export const commonFields = {
   truncate_prompt_tokens: whole(1),
   return_tokens_as_token_ids: z.optional(z.boolean()),
   logit_bias: z.optional(z.record(z.string(), z.number().check(z.minimum(-100), z.maximum(100)))),
+  allowed_token_ids: z.optional(z.array(z.int()).check(z.minLength(1))),
+  bad_words: z.optional(z.array(stopString).check(z.maxLength(1024))),
+  prompt_logprobs: whole(0, 20),
   request_id: z.optional(z.string().check(z.regex(/^[\w.-]{1,128}$/))),
 }
 
@@ -48,9 +51,6 @@ export const commonUnsupported: Unsupported = {
   guided_whitespace_pattern: never,
   structural_tag: never,
   response_format: (value) => (value as { type?: unknown } | null)?.type === 'text',
-  allowed_token_ids: never,
-  bad_words: never,
-  prompt_logprobs: never,
   logits_processors: never,
   cache_salt: never,
   priority: only(0),
@@ -73,6 +73,12 @@ export function commonParameters(fields: CommonFields): CompletionParameters {
   if (fields.stream_options && !fields.stream) {
     throw new ApiError(400, "'stream_options' is only allowed when 'stream' is true.", {
       param: 'stream_options',
+      code: 'invalid_value',
+    })
+  }
+  if (fields.prompt_logprobs !== undefined && fields.stream) {
+    throw new ApiError(400, "'prompt_logprobs' is not available when 'stream' is true.", {
+      param: 'prompt_logprobs',
       code: 'invalid_value',
     })
   }
@@ -102,5 +108,8 @@ export function commonParameters(fields: CommonFields): CompletionParameters {
     skipSpecial: fields.skip_special_tokens,
     truncatePrompt: fields.truncate_prompt_tokens,
     logitBias,
+    allowedIds: fields.allowed_token_ids,
+    badWords: fields.bad_words,
+    promptLogprobs: fields.prompt_logprobs,
   }
 }

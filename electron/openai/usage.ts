@@ -7,12 +7,18 @@ export interface UsageBody {
   completion_tokens_details: { reasoning_tokens: number }
 }
 
-export function usageBody(promptTokens: number, completionTokens: number): UsageBody {
+/** `cachedTokens`: of the prompt, found in the cache; `reasoningTokens`: of the answer, thought before it. */
+export function usageBody(
+  promptTokens: number,
+  completionTokens: number,
+  cachedTokens = 0,
+  reasoningTokens = 0,
+): UsageBody {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: 0 },
+    prompt_tokens_details: { cached_tokens: cachedTokens },
+    completion_tokens_details: { reasoning_tokens: reasoningTokens },
   }
 }

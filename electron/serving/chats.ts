@@ -119,7 +119,7 @@ export function createChats(deps: ChatDeps): Chats {
       for await (const event of completion.run(signal)) {
         if (event.kind === 'ended') end = event
         else if (event.kind === 'waiting') emit(event)
-        else {
+        else if (event.kind === 'text') {
           text += event.delta
           emit({ kind: 'text', delta: event.delta })
           timer ??= setTimeout(flush, flushMs)

@@ -42,8 +42,14 @@ export interface CompletionParameters {
   /** 0 … 2^53 − 1 */
   seed?: number
   logitBias?: readonly (readonly [id: number, bias: number])[]
+  /** no other id is ever sampled */
+  allowedIds?: readonly number[]
+  /** texts that never come, with or without a space before them */
+  badWords?: readonly string[]
   /** candidates to report at each token; absent = no log probabilities */
   logprobs?: number
+  /** the same at each token of the prompt; with `maxTokens` 0 the prompt is only scored */
+  promptLogprobs?: number
 }
 
 /** A token whose text has been given. Joined, the texts are the answer's text. */
@@ -56,6 +62,8 @@ export interface TokenText extends TokenOut {
 
 export interface Usage {
   promptTokens: number
+  /** of these, found in the cache */
+  cachedTokens: number
   completionTokens: number
 }
 
@@ -80,6 +88,8 @@ export interface CompletionEnd {
 
 export type CompletionEvent =
   | { kind: 'waiting'; queued: number; promptDone: number; promptTotal: number }
+  /** log probabilities of the prompt's tokens from the second on, in order */
+  | { kind: 'prompt'; tokens: TokenOut[] }
   | { kind: 'text'; delta: string; tokens: TokenText[] }
   | CompletionEnd
 
@@ -104,8 +114,21 @@ function samplingOf(text: TextTools, p: CompletionParameters): SamplingParams {
     frequencyPenalty: p.frequencyPenalty ?? defaultSampling.frequencyPenalty,
     seed: p.seed ?? null,
     logitBias: (p.logitBias ?? []).map(([id, bias]) => [id, bias]),
+    allowedIds: p.allowedIds ? [...p.allowedIds] : null,
     logprobs: p.logprobs ?? -1,
   }
+}
+
+/** The ids of each bad word as it stands after other text and at a beginning. */
+function badWordsOf(text: TextTools, words: readonly string[]): number[][] {
+  const found = new Map<string, number[]>()
+  for (const word of words) {
+    for (const form of [word, ` ${word.trimStart()}`]) {
+      const ids = text.encode(form, false)
+      if (ids.length > 0) found.set(ids.join(), ids)
+    }
+  }
+  return [...found.values()]
 }
 
 function promptOf(text: TextTools, input: CompletionInput): number[] {
@@ -129,9 +152,12 @@ export function prepareCompletion(
   const prompt = parameters.truncatePrompt === undefined ? whole : whole.slice(-parameters.truncatePrompt)
   if (prompt.length === 0)
     throw new LanyardError('bad_request', 'The prompt is empty.', 'Send at least one token of text.')
-  const strange = [...prompt, ...(parameters.logitBias ?? []).map(([id]) => id), ...(parameters.stopIds ?? [])].find(
-    (id) => !Number.isInteger(id) || id < 0 || id >= text.vocab,
-  )
+  const strange = [
+    ...prompt,
+    ...(parameters.logitBias ?? []).map(([id]) => id),
+    ...(parameters.stopIds ?? []),
+    ...(parameters.allowedIds ?? []),
+  ].find((id) => !Number.isInteger(id) || id < 0 || id >= text.vocab)
   if (strange !== undefined) {
     throw new LanyardError(
       'bad_request',
@@ -166,6 +192,8 @@ export function prepareCompletion(
     ignoreStop: stopIds.length === 0,
     sampling: samplingOf(text, parameters),
   }
+  if (parameters.badWords && parameters.badWords.length > 0) request.badWords = badWordsOf(text, parameters.badWords)
+  if (parameters.promptLogprobs !== undefined) request.promptLogprobs = parameters.promptLogprobs
   return {
     served,
     prompt,
@@ -244,6 +272,7 @@ async function* generate(
   let firstAt: number | null = null
   let lastAt = started
   let count = 0
+  let cachedTokens = 0
   const stopping = new AbortController()
   const linked = AbortSignal.any([signal, stopping.signal])
   const end = (
@@ -255,14 +284,16 @@ async function* generate(
     finishReason,
     stopReason,
     problem,
-    usage: { promptTokens: request.prompt.length, completionTokens: count },
+    usage: { promptTokens: request.prompt.length, cachedTokens, completionTokens: count },
     timing: {
       firstTokenMs: firstAt === null ? null : firstAt - started,
       totalMs: performance.now() - started,
       tokensPerSecond: firstAt !== null && lastAt > firstAt ? (count - 1) / ((lastAt - firstAt) / 1000) : 0,
     },
   })
-  if (request.maxTokens === 0) return yield end('length', null)
+  const scoresOnly = request.maxTokens === 0 && request.promptLogprobs !== undefined && request.prompt.length > 1
+  if (request.maxTokens === 0 && !scoresOnly) return yield end('length', null)
+  let scored = 1
 
   const decoder = text.stream(p.skipSpecial ?? true)
   const matcher: StopMatcher = createStopMatcher(p.stops)
@@ -282,9 +313,15 @@ async function* generate(
     return { delta: stop !== null && p.includeStop ? delta + stop : delta, stop }
   }
   try {
-    for await (const event of served.generate(request, linked)) {
+    for await (const event of served.generate(scoresOnly ? { ...request, maxTokens: 1 } : request, linked)) {
       if (event.kind === 'waiting') {
         yield event
+        continue
+      }
+      if (event.kind === 'prompt') {
+        yield event
+        scored += event.tokens.length
+        if (scoresOnly && scored >= request.prompt.length) return yield end('length', null)
         continue
       }
       if (event.kind === 'tokens') {
@@ -314,6 +351,7 @@ async function* generate(
         yield* give(delta, false)
         continue
       }
+      cachedTokens = event.cachedTokens ?? 0
       yield* give(flush(), true)
       if (event.reason === 'stop' && event.stopId !== null) {
         // the token that stops is part of what was generated, reported as a token or not

@@ -56,6 +56,12 @@ const zeroStats: DeploymentStats = {
   kvUsed: 0,
   kvTotal: 0,
   commShare: 0,
+  betweenSteps: null,
+  preempted: 0,
+  readTokens: 0,
+  cachedTokens: 0,
+  drafted: 0,
+  accepted: 0,
 }
 
 export function createDeployments(deps: DeploymentDeps): Deployments {
@@ -127,6 +133,12 @@ export function createDeployments(deps: DeploymentDeps): Deployments {
             kvUsed: stats.kvUsed,
             kvTotal: stats.kvTotal,
             commShare: stats.stepMicros > 0 ? stats.commMicros / stats.stepMicros : 0,
+            betweenSteps: stats.idles > 0 ? stats.idleMicros / stats.idles : null,
+            preempted: stats.preempted,
+            readTokens: stats.promptTokens,
+            cachedTokens: stats.cachedTokens,
+            drafted: stats.drafted,
+            accepted: stats.accepted,
           }
         })
       }

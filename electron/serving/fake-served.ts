@@ -73,6 +73,8 @@ export interface Script {
   /** ends the generation this way after the tokens */
   failure?: Problem
   context?: number
+  /** prompt tokens that are said to have been found in the cache */
+  cachedTokens?: number
   /** the token that stops is reported among the tokens as well */
   reportsStop?: boolean
 }
@@ -123,11 +125,22 @@ export function fakeServed(name: string, script: Script = {}): FakeServed {
       kind: 'ended',
       reason,
       stopId,
+      cachedTokens: script.cachedTokens ?? 0,
       problem: reason === 'failed' ? (script.failure ?? null) : null,
     })
     let whole = false
     try {
       yield { kind: 'waiting', queued: 0, promptDone: request.prompt.length, promptTotal: request.prompt.length }
+      const { promptLogprobs } = request
+      if (promptLogprobs !== undefined) {
+        const tokens = request.prompt.slice(1).map((id, n) => ({
+          id,
+          logprob: -(n + 1) / 4,
+          top: Array.from({ length: promptLogprobs }, (_, i) => ({ id: (id + i) % 256, logprob: -(n + 1) / 4 - i })),
+        }))
+        yield { kind: 'prompt', tokens: tokens.slice(0, 2) }
+        if (tokens.length > 2) yield { kind: 'prompt', tokens: tokens.slice(2) }
+      }
       let count = 0
       const steps = script.tokens?.(request) ?? request.prompt.slice(-8)
       for (const [at, step] of steps.entries()) {

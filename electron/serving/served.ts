@@ -11,14 +11,27 @@ export interface TokenRequest {
   stopIds: number[]
   minTokens: number
   ignoreStop: boolean
+  /** sequences of ids that never come whole */
+  badWords?: number[][]
+  /** tokens to report log probabilities for at each token of the prompt; absent = none */
+  promptLogprobs?: number
   sampling: SamplingParams
 }
 
 export type GenerateEvent =
   /** place in the queue (0 = being read) and how much of the prompt has been read */
   | { kind: 'waiting'; queued: number; promptDone: number; promptTotal: number }
+  /** log probabilities of the prompt's tokens from the second on, in order, where they were asked for */
+  | { kind: 'prompt'; tokens: TokenOut[] }
   | { kind: 'tokens'; tokens: TokenOut[] }
-  | { kind: 'ended'; reason: 'stop' | 'length' | 'aborted' | 'failed'; stopId: number | null; problem: Problem | null }
+  | {
+      kind: 'ended'
+      reason: 'stop' | 'length' | 'aborted' | 'failed'
+      stopId: number | null
+      /** prompt tokens that were found in the cache */
+      cachedTokens?: number
+      problem: Problem | null
+    }
 
 /** A deployment that is serving. */
 export interface Served {

@@ -46,9 +46,10 @@ export function createTokenRouter(deploymentId: string, port: RequestPort): Toke
       for (const { requestId, queued, promptDone, promptTotal } of event.waiting) {
         push(requestId, { kind: 'waiting', queued, promptDone, promptTotal })
       }
+      for (const { requestId, tokens } of event.prompts ?? []) push(requestId, { kind: 'prompt', tokens })
       for (const { requestId, tokens } of event.tokens) push(requestId, { kind: 'tokens', tokens })
-      for (const { requestId, reason, stopId, problem } of event.ended) {
-        push(requestId, { kind: 'ended', reason, stopId, problem: problem && knownProblem(problem) })
+      for (const { requestId, reason, stopId, cachedTokens = 0, problem } of event.ended) {
+        push(requestId, { kind: 'ended', reason, stopId, cachedTokens, problem: problem && knownProblem(problem) })
       }
     },
 

@@ -215,14 +215,20 @@ std::vector<std::byte> plan_of(const std::vector<Piece>& pieces, int blocks_per_
   std::vector<int32_t> words(engine::kHeaderWords), tokens, blocks;
   for (const Piece& p : pieces) {
     const int length = p.start + static_cast<int>(p.tokens.size()), count = (length + kBlock - 1) / kBlock;
-    const int32_t record[engine::kRecordWords] = {p.stream, static_cast<int32_t>(p.tokens.size()), p.start, count, bits(1),
-                                                  p.sample, bits(0), 0, bits(1), 0, bits(1), 0, 0, 0, 0, -1, 0, 0, 0, 0};
+    int32_t record[engine::kRecordWords] = {};
+    record[engine::kSlot] = p.stream;
+    record[engine::kTokenCount] = static_cast<int32_t>(p.tokens.size());
+    record[engine::kStart] = p.start;
+    record[engine::kBlockCount] = count;
+    record[engine::kRopeAlpha] = record[engine::kTopP] = record[engine::kRepetitionPenalty] = bits(1);
+    record[engine::kRowCount] = p.sample;
+    record[engine::kLogprobs] = -1;
     words.insert(words.end(), record, record + engine::kRecordWords);
     tokens.insert(tokens.end(), p.tokens.begin(), p.tokens.end());
     for (int i = 0; i < count; ++i) blocks.push_back(p.stream * blocks_per_stream + i);
   }
   const int32_t header[engine::kHeaderWords] = {engine::kPlanMagic, 1, 0, static_cast<int32_t>(pieces.size()),
-                                                static_cast<int32_t>(tokens.size()), static_cast<int32_t>(blocks.size()), 0, 0};
+                                                static_cast<int32_t>(tokens.size()), static_cast<int32_t>(blocks.size())};
   std::copy(std::begin(header), std::end(header), words.begin());
   words.insert(words.end(), tokens.begin(), tokens.end());
   words.insert(words.end(), blocks.begin(), blocks.end());

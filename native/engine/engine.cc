@@ -46,7 +46,7 @@ void Engine::timed_comm(F&& f) {
 }
 
 Engine::Engine(model::EngineSpec spec, comm::Communicator& comm, const model::Progress& progress)
-    : spec_(std::move(spec)), comm_(comm) {
+    : spec_(std::move(spec)), comm_(comm), slots_(std::max(spec_.max_sequences, 0)) {
   check_spec(spec_);
   ops_ = ops::make_cpu_ops(spec_.threads, spec_.compute);
   decoder_ = std::make_unique<model::Decoder>(spec_, *ops_, progress);
@@ -76,8 +76,11 @@ void Engine::read(const std::vector<std::byte>& words) {
 
 void Engine::step(std::vector<std::byte>& plan, StepOutcome& outcome) {
   const auto start = Clock::now();
+  outcome.idle_micros = ended_ == Clock::time_point{} ? 0 : std::chrono::duration<double, std::micro>(start - ended_).count();
   read(plan);
   if (plan_.kind != Kind::step) throw Error("bad_request", "Only step plans can be given to rank 0.");
+  slots_.check(plan_);
+  slots_.fill(plan_);
   try {
     comm_micros_ = 0;
     if (comm_.size() > 1) timed_comm([&] { comm_.broadcast_blob(plan, 0); });
@@ -90,6 +93,7 @@ void Engine::step(std::vector<std::byte>& plan, StepOutcome& outcome) {
   }
   outcome.total_micros = micros_since(start);
   outcome.comm_micros = comm_micros_;
+  ended_ = Clock::now();
   std::lock_guard lock(stats_lock_);
   stats_.total_micros += outcome.total_micros;
   stats_.comm_micros += outcome.comm_micros;
@@ -109,6 +113,7 @@ void Engine::follow() {
         send_rows();
         continue;
       }
+      slots_.check(plan_);
       run_step(nullptr);
     } catch (const comm::CommError&) {
       throw;
@@ -135,6 +140,8 @@ void Engine::close() noexcept {
 }
 
 void Engine::build_batch() {
+  slots_.apply(plan_);
+  blocks_.clear();
   positions_.clear();
   sequence_.clear();
   first_.assign(1, 0);
@@ -146,7 +153,9 @@ void Engine::build_batch() {
       sequence_.push_back(static_cast<int32_t>(rope_alpha_.size()));
     }
     first_.push_back(first_.back() + s.token_count);
-    block_first_.push_back(block_first_.back() + s.block_count);
+    const std::vector<int32_t>& table = slots_[s.slot].blocks;
+    blocks_.insert(blocks_.end(), table.begin(), table.end());
+    block_first_.push_back(static_cast<int32_t>(blocks_.size()));
     rope_alpha_.push_back(s.rope_alpha);
   }
   batch_ = {plan_.token_count,
@@ -156,7 +165,7 @@ void Engine::build_batch() {
             sequence_.data(),
             first_.data(),
             block_first_.data(),
-            plan_.sequences[0].blocks,
+            blocks_.data(),
             rope_alpha_.data()};
 }
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "../model/decoder.h"
 #include "../model/spec.h"
 #include "sampler.h"
+#include "slots.h"
 #include "step_plan.h"
 
 namespace lanyard::engine {
@@ -24,15 +27,16 @@ struct TokenLogprob {
 
 struct SampledToken {
   int slot = 0;
-  int32_t id = 0;
+  int32_t id = 0;  // sampled, or the target that was scored
   float logprob = 0;  // of the model's own distribution: before bias, penalties and temperature
   std::vector<TokenLogprob> top;
 };
 
 struct StepOutcome {
-  std::vector<SampledToken> tokens;
+  std::vector<SampledToken> tokens;  // one per row that was wanted, in the plan's order
   std::vector<float> logits;  // [tokens, vocab], only when wanted
   double total_micros = 0, comm_micros = 0, sample_micros = 0;
+  double idle_micros = 0;  // since the step before ended; 0 for the first
 };
 
 struct Stats {
@@ -47,8 +51,8 @@ class Engine {
   // Loads the weights. `comm` outlives the engine.
   Engine(model::EngineSpec spec, comm::Communicator& comm, const model::Progress& progress);
 
-  // Rank 0. `plan` holds the words of a step plan; errors in it are found before anything is sent. Any other failure
-  // ends the group.
+  // Rank 0. `plan` holds the words of a step plan, in which ids take the place of kFromSlot; errors in it are found before
+  // anything is sent. Any other failure ends the group.
   void step(std::vector<std::byte>& plan, StepOutcome& outcome);
 
   // Ranks >= 1: returns when rank 0 closes.
@@ -64,10 +68,13 @@ class Engine {
   Stats stats() const;
 
  private:
-  // A sequence of the step from which a token is wanted.
+  // A row of logits from which a token is wanted.
   struct Wanted {
     const SequencePart* part;
-    int32_t token;  // of the batch: the sequence's last
+    int32_t token;  // of the batch
+    Sampling sampling;
+    int32_t target;  // the id to score instead of sampling; -1: none
+    std::span<const int32_t> history;  // ids up to and with this row's token
     Mode mode;
     int candidates, top;
     size_t offset;  // of its part of a rank's message
@@ -95,8 +102,9 @@ class Engine {
   std::atomic<bool> stop_{false};
 
   StepPlan plan_;
+  Slots slots_;
   ops::Batch batch_;
-  std::vector<int32_t> positions_, sequence_, first_, block_first_;
+  std::vector<int32_t> positions_, sequence_, first_, block_first_, blocks_;
   std::vector<float> rope_alpha_;
 
   bool exchanged_ = false;
@@ -114,6 +122,7 @@ class Engine {
   std::vector<std::vector<int32_t>> bias_ids_;
   Merged merged_;
   double comm_micros_ = 0;
+  std::chrono::steady_clock::time_point ended_{};  // of the step before
 
   mutable std::mutex stats_lock_;
   Stats stats_;

@@ -19,7 +19,8 @@ Mode mode_of(const Sampling& s, int vocab) {
   return cuts ? Mode::cut : Mode::perturb;
 }
 
-ops::Adjust adjust_of(const SequencePart& part, std::vector<float>& bias, std::vector<int32_t>& ids) {
+ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history, std::vector<float>& bias,
+                      std::vector<int32_t>& ids) {
   bias.clear();
   ids.clear();
   for (int i = 0; i < part.bias_count; ++i) {
@@ -27,8 +28,8 @@ ops::Adjust adjust_of(const SequencePart& part, std::vector<float>& bias, std::v
     bias.push_back(ops::bits_to_float(static_cast<uint32_t>(part.biases[2 * i + 1])));
   }
   const Sampling& s = part.sampling;
-  return {ids.data(), bias.data(), part.bias_count, part.history, part.history_count, part.prompt_length,
-          s.repetition, s.presence, s.frequency};
+  return {ids.data(), bias.data(), part.bias_count, part.only_biased, history.data(), static_cast<int>(history.size()),
+          part.prompt_length, s.repetition, s.presence, s.frequency};
 }
 
 size_t kept(const Merged& merged, const Sampling& s, int vocab) {

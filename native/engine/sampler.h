@@ -14,6 +14,7 @@ enum class Mode : uint8_t {
   greedy,   // the largest logit
   perturb,  // nothing is cut off: largest logit / temperature + noise
   cut,      // min_p, top_k or top_p
+  score,    // nothing is sampled: the log probability of a given token
 };
 
 Mode mode_of(const Sampling& sampling, int vocab);
@@ -21,7 +22,9 @@ Mode mode_of(const Sampling& sampling, int vocab);
 // Candidates a rank sends for a sequence that is cut.
 inline constexpr int kCandidates = 256;
 
-ops::Adjust adjust_of(const SequencePart& part, std::vector<float>& bias, std::vector<int32_t>& ids);
+// How a row is changed, given the ids up to it. `bias` and `ids` back the result.
+ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history, std::vector<float>& bias,
+                      std::vector<int32_t>& ids);
 
 // Candidates of all ranks, best first. `floor`: tokens with a logit at or below it may be missing; -inf: none is.
 struct Merged {

@@ -17,15 +17,26 @@ constexpr float kNothing = -std::numeric_limits<float>::infinity();
 void Engine::list_wanted() {
   wanted_.clear();
   message_bytes_ = 0;
-  int last = -1;
+  int next = 0;
   for (const SequencePart& part : plan_.sequences) {
-    last += part.token_count;
-    if (!part.sample) continue;
-    const Mode mode = mode_of(part.sampling, spec_.decoder.vocab);
-    const int candidates = mode == Mode::cut ? kCandidates : 1, top = std::max(0, part.sampling.logprobs);
-    wanted_.push_back({&part, last, mode, candidates, top, message_bytes_});
-    message_bytes_ += sizeof(ops::Summary) + (candidates + top) * sizeof(ops::Candidate);
-    message_bytes_ = (message_bytes_ + 7) / 8 * 8;
+    next += part.token_count;
+    const std::vector<int32_t>& history = slots_[part.slot].history;
+    for (int row = 0; row < part.row_count; ++row) {
+      const int after = part.row_count - 1 - row;  // rows of this sequence that follow
+      Wanted wanted{&part, next - 1 - after, part.sampling, -1, {}, mode_of(part.sampling, spec_.decoder.vocab), 1,
+                    std::max(0, part.sampling.logprobs), message_bytes_};
+      if (row < part.target_count) {
+        wanted.mode = Mode::score;
+        wanted.target = part.targets[row];
+      } else {
+        wanted.sampling.drawn += row - part.target_count;
+        if (!history.empty()) wanted.history = {history.data(), history.size() - after};
+      }
+      if (wanted.mode == Mode::cut) wanted.candidates = kCandidates;
+      message_bytes_ += sizeof(ops::Summary) + (wanted.candidates + wanted.top) * sizeof(ops::Candidate);
+      message_bytes_ = (message_bytes_ + 7) / 8 * 8;
+      wanted_.push_back(wanted);
+    }
   }
 }
 
@@ -37,15 +48,17 @@ void Engine::summarise() {
     const int rows = static_cast<int>(std::min<size_t>(wanted_.size() - first, model::Decoder::kLogitRows));
     for (int r = 0; r < rows; ++r) {
       const Wanted& wanted = wanted_[first + r];
-      const Sampling& s = wanted.part->sampling;
+      const Sampling& s = wanted.sampling;
+      const bool cold = wanted.mode == Mode::greedy || wanted.mode == Mode::score;
       tokens[r] = wanted.token;
-      requests_[r] = {adjust_of(*wanted.part, biases_[r], bias_ids_[r]),
-                      wanted.mode == Mode::greedy ? 1.0f : 1.0f / s.temperature,
+      requests_[r] = {adjust_of(*wanted.part, wanted.history, biases_[r], bias_ids_[r]),
+                      cold ? 1.0f : 1.0f / s.temperature,
                       wanted.candidates,
                       wanted.mode == Mode::perturb,
                       s.seed,
                       s.drawn,
-                      wanted.top};
+                      wanted.top,
+                      wanted.target};
     }
     const ops::Rows logits = decoder_->logits(tokens, rows);
     ops_->summarise(logits, rows, vocab.count, vocab.start, requests_.data(), summaries_.data(), candidates_.data(),
@@ -64,7 +77,7 @@ void Engine::summarise() {
 
 // Merges the ranks' summaries of one row. False: the whole row is needed.
 bool Engine::choose(const Wanted& wanted, const std::byte* messages, SampledToken& token) {
-  const Sampling& s = wanted.part->sampling;
+  const Sampling& s = wanted.sampling;
   Merged& merged = merged_;
   merged.candidates.clear();
   merged.floor = merged.maximum = merged.raw_max = kNothing;
@@ -132,6 +145,7 @@ void Engine::sample(StepOutcome& outcome) {
     if (!choose(wanted_[i], messages_.data(), outcome.tokens[i])) whole.push_back(static_cast<int32_t>(i));
   }
   if (!whole.empty()) sample_whole_rows(whole, outcome);
+  for (const SampledToken& token : outcome.tokens) slots_.sampled(token.slot, token.id);
 }
 
 void Engine::sample_whole_rows(const std::vector<int32_t>& indices, StepOutcome& outcome) {
@@ -152,18 +166,19 @@ void Engine::sample_whole_rows(const std::vector<int32_t>& indices, StepOutcome&
   std::vector<int32_t> bias_ids;
   gather_logits(tokens.data(), static_cast<int>(tokens.size()), rows.data());
   for (size_t i = 0; i < indices.size(); ++i) {
-    const SequencePart& part = *wanted_[indices[i]].part;
-    const Merged merged = merged_row({rows.data() + i * vocab, vocab}, adjust_of(part, bias, bias_ids), part.sampling);
+    const Wanted& wanted = wanted_[indices[i]];
+    const ops::Adjust adjust = adjust_of(*wanted.part, wanted.history, bias, bias_ids);
+    const Merged merged = merged_row({rows.data() + i * vocab, vocab}, adjust, wanted.sampling);
     if (merged.candidates.empty()) throw Error("internal", "The model gave no finite logits.");
-    const size_t count = std::max<size_t>(1, kept(merged, part.sampling, static_cast<int>(vocab)));
-    const ops::Candidate& chosen = merged.candidates[draw(merged, count, part.sampling)];
+    const size_t count = std::max<size_t>(1, kept(merged, wanted.sampling, static_cast<int>(vocab)));
+    const ops::Candidate& chosen = merged.candidates[draw(merged, count, wanted.sampling)];
     SampledToken& token = outcome.tokens[indices[i]];
     token.id = chosen.id;
     token.logprob = static_cast<float>(chosen.raw - merged.raw_max - std::log(merged.raw_total));
   }
 }
 
-// A follower's part of sample_whole_rows. plan_.tokens: indices into the last step's wanted sequences.
+// A follower's part of sample_whole_rows. plan_.tokens: indices into the last step's rows.
 void Engine::send_rows() {
   std::vector<int32_t> tokens;
   for (int i = 0; i < plan_.token_count; ++i) {

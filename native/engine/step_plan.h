@@ -1,12 +1,18 @@
 // The step plan as it crosses the binding and the network: 32-bit little-endian words, floats by their bits. The same
 // layout is written by electron/worker/rank/step-plan.ts, word for word.
 //
-//   header   [8]   magic, kind, flags, sequences, tokens, blocks, biases, histories (number of entries below)
+//   header   [9]   magic, kind, flags, sequences, tokens, blocks, biases, histories, targets (number of entries below)
 //   records  [sequences][kRecordWords]   see Record
-//   tokens   [tokens]    ids, sequence after sequence
+//   tokens   [tokens]    ids, sequence after sequence; kFromSlot stands for the id that the slot has sampled last
 //   blocks   [blocks]    KV block ids, sequence after sequence
 //   biases   [biases][2] id, f32
-//   history  [histories] ids
+//   history  [histories] ids, kFromSlot as in tokens
+//   targets  [targets]   ids
+//
+// What grows with a sequence is kept by the engines, per slot (slots.h): its KV blocks and, where penalties need them, its
+// ids so far. A plan says how many of them stay and brings the ones that follow, so a step of any length of context is one
+// small message. Steps are carried out in the order they are given, and blocks and slots may pass to another sequence from
+// one step to the next.
 #pragma once
 
 #include <cstddef>
@@ -20,21 +26,27 @@ inline constexpr int32_t kPlanMagic = 0x5059414c;  // "LAYP"
 enum class Kind : int32_t {
   step = 1,
   rows = 2,   // followers send raw logits of sampled tokens again; the tokens section holds indices into the last
-              // step's sampled sequences
+              // step's rows
   close = 3,  // followers end
 };
 
 inline constexpr int32_t kWantLogits = 1;  // flag: logits of every token
 
-enum Header { kMagic, kKind, kFlags, kSequences, kTokens, kBlocks, kBiases, kHistories, kHeaderWords };
+// In place of an id: what this sequence's slot has sampled last, in the step before. Rank 0 fills the id in before the plan
+// goes to the others, so that a step can be planned while the one before it runs.
+inline constexpr int32_t kFromSlot = -1;
+
+enum Header { kMagic, kKind, kFlags, kSequences, kTokens, kBlocks, kBiases, kHistories, kTargets, kHeaderWords };
 
 enum Record {
   kSlot,
   kTokenCount,
   kStart,
-  kBlockCount,
-  kRopeAlpha,  // f32
-  kSample,     // 1: a token is wanted
+  kBlocksKept,  // of the slot's blocks
+  kBlockCount,  // that follow
+  kRopeAlpha,   // f32
+  kRowCount,    // the last so many tokens bring a row of logits that something is taken from; 0: no token is wanted
+  kTargetCount,  // the first so many of these rows are scored (the log probability of the target), the others sampled
   kTemperature,  // f32
   kTopK,
   kTopP,               // f32
@@ -46,9 +58,11 @@ enum Record {
   kSeedHigh,
   kLogprobs,  // -1: none
   kBiasCount,
-  kHistoryCount,
+  kOnlyBiased,   // 1: ids without a bias are impossible
+  kHistoryKept,  // of the slot's history
+  kHistoryCount,  // that follow; the whole history ends with the sequence's last token
   kPromptLength,
-  kDrawn,
+  kDrawn,  // tokens drawn before this step
   kRecordWords
 };
 
@@ -64,14 +78,16 @@ struct SequencePart {
   const int32_t* tokens = nullptr;
   int token_count = 0;
   const int32_t* blocks = nullptr;
-  int block_count = 0;
+  int blocks_kept = 0, block_count = 0;
   float rope_alpha = 1;
-  bool sample = false;
+  int row_count = 0, target_count = 0;
+  const int32_t* targets = nullptr;
   Sampling sampling;
   const int32_t* biases = nullptr;  // [bias_count][2] id, f32 bits
   int bias_count = 0;
+  bool only_biased = false;
   const int32_t* history = nullptr;
-  int history_count = 0, prompt_length = 0;
+  int history_kept = 0, history_count = 0, prompt_length = 0;
 };
 
 struct StepPlan {
@@ -80,7 +96,6 @@ struct StepPlan {
   std::vector<SequencePart> sequences;
   const int32_t* tokens = nullptr;  // all sequences' tokens
   int token_count = 0;
-  int block_count = 0;
 };
 
 // What a plan may ask of an engine.
@@ -89,7 +104,7 @@ struct PlanLimits {
 };
 
 // Reads `words`, which must outlive the plan. Reuses the plan's memory. Throws Error bad_request for anything that the
-// engine could not carry out: it checks every count, id, block and position.
+// engine could not carry out: it checks every count, id, block and position; what a slot holds is checked by Slots.
 void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, StepPlan& plan);
 
 }  // namespace lanyard::engine

@@ -46,15 +46,6 @@ Napi::Value die_with_parent(const Napi::CallbackInfo& info) {
 #endif
 }
 
-// encodePlan(sequences, logits): the words that step() would make of them, for the test of the layout.
-Napi::Value encode_plan_words(const Napi::CallbackInfo& info) {
-  if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "encodePlan needs an array of sequences.");
-  const auto words = encode_plan(info[0].As<Napi::Array>(), info[1].ToBoolean());
-  Napi::Int32Array out = Napi::Int32Array::New(info.Env(), words.size() / sizeof(int32_t));
-  std::memcpy(out.Data(), words.data(), words.size());
-  return out;
-}
-
 // sampleProbabilities(logits, params, history, promptLength): the distribution that a draw follows, for tests.
 Napi::Value sample_probabilities(const Napi::CallbackInfo& info) {
   const std::vector<double> given = numbers(info[0], "logits");
@@ -71,7 +62,8 @@ Napi::Value sample_probabilities(const Napi::CallbackInfo& info) {
     bias_ids.push_back(static_cast<int32_t>(pair.at(0)));
     bias.push_back(static_cast<float>(pair.at(1)));
   }
-  const ops::Adjust adjust{bias_ids.data(), bias.data(), static_cast<int>(bias.size()), history.data(),
+  const bool only = !params.Get("allowedIds").IsNull() && !params.Get("allowedIds").IsUndefined();
+  const ops::Adjust adjust{bias_ids.data(), bias.data(), static_cast<int>(bias.size()), only, history.data(),
                            static_cast<int>(history.size()), info[3].ToNumber().Int32Value(), sampling.repetition,
                            sampling.presence, sampling.frequency};
   const auto result = engine::probabilities({given.begin(), given.end()}, adjust, sampling);
@@ -90,7 +82,7 @@ Napi::Object exports(Napi::Env env, Napi::Object object) {
   set("open", open_engine, true);
   set("measureCpu", measure_cpu, true);
   set("dieWithParent", die_with_parent, false);
-  set("encodePlan", encode_plan_words, false);
+  set("readPlan", describe_plan, false);
   set("sampleProbabilities", sample_probabilities, false);
   return object;
 }

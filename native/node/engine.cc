@@ -1,6 +1,7 @@
 // open(spec, group, onProgress?) and the Engine object it resolves to.
 #include <chrono>
 
+#include "../engine/step_result.h"
 #include "../error.h"
 #include "group.h"
 #include "problem.h"
@@ -19,77 +20,49 @@ struct Handle {
   std::shared_ptr<GroupState> group;
   std::unique_ptr<engine::Engine> engine;
   bool closed = false;
-  std::atomic<bool> busy{false};
+  std::atomic<int> claims{0};  // steps that run or wait, or following
 };
 
-struct Busy {
-  explicit Busy(Handle& of) : handle(of) {}
-  ~Busy() { handle.busy = false; }
+struct Release {
+  explicit Release(Handle& of) : handle(of) {}
+  ~Release() { --handle.claims; }
   Handle& handle;
 };
+
+// One runs, one waits behind it.
+constexpr int kStepsAtOnce = 2;
 
 void demand_open(const Handle& handle) {
   if (handle.closed) throw Error("bad_request", "The engine is closed.");
 }
 
-void claim(Handle& handle) {
+// Only the JavaScript thread claims. A stop that was asked for ends the steps that were claimed by then, no later ones.
+void claim(Handle& handle, int most) {
   demand_open(handle);
-  if (handle.busy.exchange(true)) throw Error("bad_request", "The engine is busy: one step at a time.");
-  handle.engine->arm();
+  if (handle.claims >= most) throw Error("bad_request", "The engine is busy: one step may run and one may wait.");
+  if (handle.claims++ == 0) handle.engine->arm();
 }
 
+// {words, logits?}: copied, because Electron refuses external buffers.
 Napi::Value result_object(Napi::Env env, const engine::StepOutcome& outcome) {
   Napi::Object result = Napi::Object::New(env);
-  Napi::Array tokens = Napi::Array::New(env, outcome.tokens.size());
-  for (uint32_t i = 0; i < outcome.tokens.size(); ++i) {
-    const engine::SampledToken& sampled = outcome.tokens[i];
-    Napi::Object token = Napi::Object::New(env);
-    token.Set("slot", Napi::Number::New(env, sampled.slot));
-    token.Set("id", Napi::Number::New(env, sampled.id));
-    token.Set("logprob", Napi::Number::New(env, sampled.logprob));
-    Napi::Array top = Napi::Array::New(env, sampled.top.size());
-    for (uint32_t j = 0; j < sampled.top.size(); ++j) {
-      Napi::Object entry = Napi::Object::New(env);
-      entry.Set("id", Napi::Number::New(env, sampled.top[j].id));
-      entry.Set("logprob", Napi::Number::New(env, sampled.top[j].logprob));
-      top.Set(j, entry);
-    }
-    token.Set("top", top);
-    tokens.Set(i, token);
-  }
-  result.Set("tokens", tokens);
+  Napi::Int32Array words = Napi::Int32Array::New(env, engine::result_words(outcome));
+  engine::write_result(outcome, words.Data());
+  result.Set("words", words);
   if (!outcome.logits.empty()) {
-    // Copied: Electron refuses external buffers.
     Napi::Float32Array logits = Napi::Float32Array::New(env, outcome.logits.size());
     std::copy(outcome.logits.begin(), outcome.logits.end(), logits.Data());
     result.Set("logits", logits);
   }
-  Napi::Object micros = Napi::Object::New(env);
-  micros.Set("total", Napi::Number::New(env, outcome.total_micros));
-  micros.Set("comm", Napi::Number::New(env, outcome.comm_micros));
-  micros.Set("sample", Napi::Number::New(env, outcome.sample_micros));
-  result.Set("micros", micros);
   return result;
 }
 
-std::vector<std::byte> plan_of(const Napi::CallbackInfo& info) {
-  bool logits = false;
-  if (info[1].IsObject()) logits = info[1].As<Napi::Object>().Get("logits").ToBoolean();
-  // Words that electron/worker/rank/step-plan.ts has already encoded.
-  if (info[0].IsTypedArray()) {
-    const auto words = info[0].As<Napi::TypedArray>();
-    const auto* bytes = static_cast<const std::byte*>(words.ArrayBuffer().Data()) + words.ByteOffset();
-    return {bytes, bytes + words.ByteLength()};
-  }
-  if (!info[0].IsArray()) throw Error("bad_request", "step needs an array of sequences.");
-  return encode_plan(info[0].As<Napi::Array>(), logits);
-}
-
+// step(words): also while another step runs; it starts the moment that one ends.
 Napi::Value step(const std::shared_ptr<Handle>& handle, const Napi::CallbackInfo& info) {
-  auto plan = std::make_shared<std::vector<std::byte>>(plan_of(info));
-  claim(*handle);
+  auto plan = std::make_shared<std::vector<std::byte>>(plan_bytes(info[0]));
+  claim(*handle, kStepsAtOnce);
   return handle->group->async.run(info.Env(), [handle, plan]() -> Finish {
-    const Busy busy(*handle);
+    const Release release(*handle);
     auto outcome = std::make_shared<engine::StepOutcome>();
     handle->engine->step(*plan, *outcome);
     return [outcome](Napi::Env env) { return result_object(env, *outcome); };
@@ -97,9 +70,9 @@ Napi::Value step(const std::shared_ptr<Handle>& handle, const Napi::CallbackInfo
 }
 
 Napi::Value follow(const std::shared_ptr<Handle>& handle, const Napi::CallbackInfo& info) {
-  claim(*handle);
+  claim(*handle, 1);
   return handle->group->async.run(info.Env(), [handle]() -> Finish {
-    const Busy busy(*handle);
+    const Release release(*handle);
     handle->engine->follow();
     return [](Napi::Env env) { return env.Undefined(); };
   });
@@ -128,7 +101,7 @@ Napi::Value stats(const std::shared_ptr<Handle>& handle, const Napi::CallbackInf
 void close(const std::shared_ptr<Handle>& handle, Napi::Env env) {
   if (handle->closed) return;
   handle->closed = true;
-  if (handle->busy) handle->group->abort("The engine was closed.");
+  if (handle->claims > 0) handle->group->abort("The engine was closed.");
   handle->group->async.run(env, [handle]() -> Finish {
     handle->engine->close();
     handle->group->engine = nullptr;

@@ -24,8 +24,11 @@ std::vector<double> numbers(const Napi::Value& value, const char* name);
 
 model::EngineSpec read_spec(const Napi::Object& spec);
 
-// SequenceStep[] as the words of a step plan (engine/step_plan.h).
-std::vector<std::byte> encode_plan(const Napi::Array& sequences, bool want_logits);
+// The words of a step plan (engine/step_plan.h), copied out of a typed array.
+std::vector<std::byte> plan_bytes(const Napi::Value& value);
+
+// readPlan(words, limits): what native code reads in them, for the test of the layout.
+Napi::Value describe_plan(const Napi::CallbackInfo& info);
 
 // SamplingParams for a test of the pure sampler.
 engine::Sampling read_sampling(const Napi::Object& params);

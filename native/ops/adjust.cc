@@ -1,25 +1,32 @@
 #include "adjust.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace lanyard::ops {
 
 void adjust_logits(const Adjust& adjust, float* logits, size_t width, int first_id, std::vector<Candidate>& undo) {
   undo.clear();
-  const auto inside = [&](int32_t id) { return id >= first_id && static_cast<size_t>(id - first_id) < width; };
-  for (int i = 0; i < adjust.biases; ++i) {
-    if (inside(adjust.bias_ids[i])) undo.push_back({adjust.bias_ids[i], 0, logits[adjust.bias_ids[i] - first_id]});
-  }
   const bool penalties = adjust.repetition != 1 || adjust.presence != 0 || adjust.frequency != 0;
-  if (penalties) {
-    for (int i = 0; i < adjust.history_count; ++i) {
+  const auto inside = [&](int32_t id) { return id >= first_id && static_cast<size_t>(id - first_id) < width; };
+  if (adjust.only_biased) {
+    for (size_t i = 0; i < width; ++i) undo.push_back({first_id + static_cast<int32_t>(i), 0, logits[i]});
+    std::fill(logits, logits + width, -std::numeric_limits<float>::infinity());
+    for (int i = 0; i < adjust.biases; ++i) {
+      if (inside(adjust.bias_ids[i])) logits[adjust.bias_ids[i] - first_id] = undo[adjust.bias_ids[i] - first_id].raw;
+    }
+  } else {
+    for (int i = 0; i < adjust.biases; ++i) {
+      if (inside(adjust.bias_ids[i])) undo.push_back({adjust.bias_ids[i], 0, logits[adjust.bias_ids[i] - first_id]});
+    }
+    for (int i = 0; penalties && i < adjust.history_count; ++i) {
       const int32_t id = adjust.history[i];
       if (inside(id)) undo.push_back({id, 0, logits[id - first_id]});
     }
+    std::sort(undo.begin(), undo.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+    undo.erase(std::unique(undo.begin(), undo.end(), [](const Candidate& a, const Candidate& b) { return a.id == b.id; }),
+               undo.end());
   }
-  std::sort(undo.begin(), undo.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-  undo.erase(std::unique(undo.begin(), undo.end(), [](const Candidate& a, const Candidate& b) { return a.id == b.id; }),
-             undo.end());
 
   for (int i = 0; i < adjust.biases; ++i) {
     if (inside(adjust.bias_ids[i])) logits[adjust.bias_ids[i] - first_id] += adjust.bias[i];

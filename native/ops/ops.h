@@ -176,11 +176,12 @@ struct Adjust {
   const int32_t* bias_ids = nullptr;  // [biases]
   const float* bias = nullptr;
   int biases = 0;
+  bool only_biased = false;  // ids without a bias are impossible
   const int32_t* history = nullptr;  // [history_count] prompt first
   int history_count = 0;
   int prompt_length = 0;
   float repetition = 1, presence = 0, frequency = 0;
-  bool any() const { return biases > 0 || (history_count > 0 && (repetition != 1 || presence != 0 || frequency != 0)); }
+  bool any() const { return biases > 0 || only_biased || (history_count > 0 && (repetition != 1 || presence != 0 || frequency != 0)); }
 };
 
 struct Candidate {
@@ -196,7 +197,8 @@ struct SummaryRequest {
   int candidates = 1;        // largest adjusted logits wanted
   bool perturb = false;      // instead: the one largest logit * inverse_temperature + Gumbel noise
   uint64_t seed = 0, drawn = 0;
-  int top = 0;  // largest raw logits wanted
+  int top = 0;          // largest raw logits wanted
+  int32_t target = -1;  // >= 0: this token instead of the largest, when it is in the slice; nothing is adjusted
 };
 
 struct Summary {

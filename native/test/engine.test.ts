@@ -154,6 +154,56 @@ describe('sampling', () => {
     expect(await withRanks([], (ranks) => generate(ranks, tokens, 16, params, 2))).toEqual(one)
   })
 
+  test.each(ways)('%s: several tokens sampled in one step are those of a step for each', async (_, params) => {
+    const tokens = prompt(12)
+    const penalised = params.repetitionPenalty !== 1
+    const alone = await withRanks([], (ranks) => generate(ranks, tokens, 9, params))
+    for (const fractions of [[], [0.35, 0.8]]) {
+      await withRanks(fractions, async (ranks) => {
+        const history = penalised ? tokens : null
+        const first = await ranks.step([part(2, tokens, 0, { sample: params, history, promptLength: 12 }, perSlot)])
+        expect(first.tokens.map(({ id }) => id)).toEqual(alone.slice(0, 1))
+        // Guessed right up to the sixth token; what comes behind the wrong one is of no use and is written over.
+        const guessed = [...alone.slice(0, 5), (alone[5]! + 1) % vocab, 3]
+        const more = await ranks.step([part(2, guessed, 12, {
+          sample: params, rows: 7, drawn: 1, promptLength: 12, historyKept: penalised ? 12 : 0, history: penalised ? guessed : null,
+        }, perSlot)])
+        expect(more.tokens.slice(0, 5).map(({ id }) => id)).toEqual(alone.slice(1, 6))
+        const last = await ranks.step([part(2, [alone[5]!], 17, {
+          sample: params, drawn: 6, promptLength: 12, historyKept: penalised ? 17 : 0, history: penalised ? [alone[5]!] : null,
+          blocksKept: 2, blocks: [],
+        }, perSlot)])
+        expect(last.tokens.map(({ id }) => id)).toEqual(alone.slice(6, 7))
+      })
+    }
+  })
+
+  test('rows with a target are scored: the log probability of that token, and the most likely ones', () => withRanks([0.4, 0.8], async (ranks) => {
+    const tokens = prompt(50)
+    const { logits } = await ranks.step([part(0, tokens, 0, { sample: null }, perSlot)], { logits: true })
+    const targets = [...tokens.slice(11), 7]
+    const { tokens: scored } = await ranks.step([
+      part(1, tokens, 0, { sample: sampled({ temperature: 0, logprobs: 2, logitBias: [[9, 1000]] }), rows: 41, targets: targets.slice(0, 39) }, perSlot),
+    ])
+    expect(scored).toHaveLength(41)
+    for (let n = 0; n < 39; n++) {
+      const row = logits!.subarray((n + 9) * vocab, (n + 10) * vocab)
+      const top = Math.max(...row)
+      const total = top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0))
+      expect(scored[n]!.id).toBe(targets[n])
+      expect(scored[n]!.logprob).toBeCloseTo(row[targets[n]!]! - total, 4)
+      expect(scored[n]!.top[0]!.id).toBe(row.indexOf(top))
+    }
+    expect(scored.slice(39).map(({ id }) => id)).toEqual([9, 9])
+  }))
+
+  test.each([['greedy', 0], ['plain', 1]])('%s: only allowed ids are sampled, whatever the rest', (_, temperature) => withRanks([0.5], async (ranks) => {
+    const allowed = [5, 6, 700, 701]
+    const ids = await generate(ranks, prompt(12), 30, sampled({ temperature: temperature as number, topP: 0.9, allowedIds: allowed, repetitionPenalty: 1.2 }))
+    expect(ids.filter((id) => !allowed.includes(id))).toEqual([])
+    expect(new Set(ids).size).toBeGreaterThan(1)
+  }))
+
   test('another seed gives other tokens', () => withRanks([], async (ranks) => {
     const a = await generate(ranks, prompt(12), 16, sampled({ temperature: 2 }))
     expect(await generate(ranks, prompt(12), 16, sampled({ temperature: 2, seed: 11 }))).not.toEqual(a)

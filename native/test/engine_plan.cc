@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "../engine/sampler.h"
+#include "../engine/slots.h"
 #include "../engine/step_plan.h"
 #include "../error.h"
 #include "../ops/adjust.h"
@@ -21,12 +22,13 @@ const PlanLimits kLimits{64, 4, 1000, 256, 16, 32};
 int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value)); }
 
 std::vector<int32_t> valid_plan() {
-  std::vector<int32_t> words{kPlanMagic, 1, 1, 2, 4, 3, 1, 2};
-  const int32_t first[kRecordWords] = {0, 3, 14, 2, bits(1), 1, bits(0.7f), 5, bits(0.9f), bits(0), bits(1.1f), bits(0), bits(0), 77, 1, 3, 1, 2, 1, 9};
-  const int32_t second[kRecordWords] = {3, 1, 0, 1, bits(3), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0};
+  std::vector<int32_t> words{kPlanMagic, 1, 1, 2, 4, 3, 1, 2, 1};
+  const int32_t first[kRecordWords] = {0,         3,       14,      1,  2, bits(1), 2, 1, bits(0.7f), 5, bits(0.9f), bits(0),
+                                       bits(1.1f), bits(0), bits(0), 77, 1, 3,       1, 0, 4,          2, 1,          9};
+  const int32_t second[kRecordWords] = {3, 1, 0, 0, 1, bits(3), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0};
   words.insert(words.end(), first, first + kRecordWords);
   words.insert(words.end(), second, second + kRecordWords);
-  for (const int32_t word : {10, 11, 12, 999, 4, 31, 0, 500, bits(-2), 8, 10}) words.push_back(word);
+  for (const int32_t word : {10, 11, 12, 999, 4, 31, 0, 500, bits(-2), 8, kFromSlot, 12}) words.push_back(word);
   return words;
 }
 
@@ -37,11 +39,47 @@ void reads_fields() {
   CHECK(plan.kind == Kind::step && plan.want_logits && plan.sequences.size() == 2 && plan.token_count == 4);
   const SequencePart& s = plan.sequences[0];
   CHECK(s.slot == 0 && s.start == 14 && s.token_count == 3 && s.tokens[2] == 12 && s.block_count == 2 && s.blocks[1] == 31);
-  CHECK(s.sample && s.sampling.temperature == 0.7f && s.sampling.top_k == 5 && s.sampling.top_p == 0.9f);
+  CHECK(s.row_count == 2 && s.target_count == 1 && s.targets[0] == 12 && s.blocks_kept == 1);
+  CHECK(s.sampling.temperature == 0.7f && s.sampling.top_k == 5 && s.sampling.top_p == 0.9f);
   CHECK(s.sampling.seed == (uint64_t{1} << 32) + 77 && s.sampling.drawn == 9 && s.sampling.logprobs == 3);
-  CHECK(s.bias_count == 1 && s.biases[0] == 500 && s.history_count == 2 && s.history[1] == 10 && s.prompt_length == 1);
+  CHECK(s.bias_count == 1 && s.biases[0] == 500 && !s.only_biased);
+  CHECK(s.history_kept == 4 && s.history_count == 2 && s.history[1] == kFromSlot && s.prompt_length == 1);
   const SequencePart& t = plan.sequences[1];
-  CHECK(t.slot == 3 && !t.sample && t.tokens[0] == 999 && t.blocks[0] == 0 && t.rope_alpha == 3);
+  CHECK(t.slot == 3 && t.row_count == 0 && t.tokens[0] == 999 && t.blocks[0] == 0 && t.rope_alpha == 3);
+}
+
+// A plan counts on nothing that its slots do not hold; what they hold is cut and extended, and ids sampled before are
+// filled in.
+void slots_keep_what_grows() {
+  auto words = valid_plan();
+  StepPlan plan;
+  Slots slots(4);
+  const auto read = [&] { read_plan(words.data(), words.size(), kLimits, plan); };
+  const auto refused = [&] {
+    read();
+    return check::throws<Error>([&] { slots.check(plan); }, [](const Error& e) { return e.code() == "bad_request"; });
+  };
+  int32_t* record = words.data() + kHeaderWords;
+  CHECK(refused());  // a kept block
+  record[kBlocksKept] = 0;
+  CHECK(refused());  // a kept history
+  record[kHistoryKept] = 0;
+  CHECK(refused());  // nothing sampled yet
+  slots.sampled(0, 55);
+  CHECK(!refused());
+  slots.fill(plan);
+  slots.apply(plan);
+  CHECK(plan.sequences[0].history[1] == 55 && plan.sequences[0].tokens[0] == 10);
+  CHECK(slots[0].blocks == (std::vector<int32_t>{4, 31}) && slots[0].history == (std::vector<int32_t>{8, 55}));
+  CHECK(slots[3].blocks == std::vector<int32_t>{0} && slots[3].history.empty());
+
+  record[kBlocksKept] = 2;
+  record[kHistoryKept] = 1;
+  CHECK(!refused());
+  slots.apply(plan);
+  CHECK(slots[0].blocks == (std::vector<int32_t>{4, 31, 4, 31}) && slots[0].history == (std::vector<int32_t>{8, 8, 55}));
+  record[static_cast<int>(kRecordWords) + kSlot] = 0;
+  CHECK(refused());  // a slot for two
 }
 
 // Any change of any words is either refused or leaves a plan within the limits.
@@ -71,11 +109,14 @@ void survives_garbage() {
     for (const SequencePart& s : plan.sequences) {
       tokens += s.token_count;
       CHECK(s.slot >= 0 && s.slot < 4 && s.start >= 0 && s.start + s.token_count <= 256);
-      for (int i = 0; i < s.token_count; ++i) CHECK(s.tokens[i] >= 0 && s.tokens[i] < 1000);
-      CHECK(s.block_count * 16 >= s.start + s.token_count);
+      for (int i = 0; i < s.token_count; ++i) CHECK(s.tokens[i] >= kFromSlot && s.tokens[i] < 1000);
+      CHECK((s.blocks_kept + s.block_count) * 16 >= s.start + s.token_count && s.blocks_kept >= 0);
+      CHECK(s.row_count >= 0 && s.row_count <= s.token_count && s.target_count >= 0 && s.target_count <= s.row_count);
+      for (int i = 0; i < s.target_count; ++i) CHECK(s.targets[i] >= 0 && s.targets[i] < 1000);
       for (int i = 0; i < s.block_count; ++i) CHECK(s.blocks[i] >= 0 && s.blocks[i] < 32);
       for (int i = 0; i < s.bias_count; ++i) (void)s.biases[2 * i + 1];
-      for (int i = 0; i < s.history_count; ++i) (void)s.history[i];
+      CHECK(s.history_kept >= 0);
+      for (int i = 0; i < s.history_count; ++i) CHECK(s.history[i] >= kFromSlot && s.history[i] < 1000);
     }
     CHECK(tokens == plan.token_count && tokens <= 64);
   }
@@ -137,6 +178,7 @@ void candidates_agree_with_rows() {
 
 int main() {
   check::section("fields", reads_fields);
+  check::section("slots", slots_keep_what_grows);
   check::section("changed plans", survives_garbage);
   check::section("candidates against whole rows", candidates_agree_with_rows);
   return check::result();

@@ -190,10 +190,22 @@ int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value
 // Two sequences: slot 0 with `tokens` from `start`, slot 1 (unless alone) with one token at position 0.
 std::vector<std::byte> plan_words(const std::vector<int32_t>& tokens, int start, float temperature, float top_p, bool alone = false) {
   const int more = alone ? 0 : 1;
-  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 1 + more, static_cast<int32_t>(tokens.size()) + more, 4 + more, 0, 0};
-  const int32_t first[engine::kRecordWords] = {0, static_cast<int32_t>(tokens.size()), start, 4, bits(1), 1, bits(temperature), 0,
-                                               bits(top_p), 0, bits(1), 0, 0, 5, 0, 2, 0, 0, 0, start};
-  const int32_t second[engine::kRecordWords] = {1, 1, 0, 1, bits(1), 1, bits(0), 0, bits(1), 0, bits(1), 0, 0, 5, 0, -1, 0, 0, 0, 0};
+  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 1 + more, static_cast<int32_t>(tokens.size()) + more, 4 + more, 0, 0, 0};
+  int32_t first[engine::kRecordWords] = {}, second[engine::kRecordWords] = {};
+  first[engine::kTokenCount] = static_cast<int32_t>(tokens.size());
+  first[engine::kStart] = first[engine::kDrawn] = start;
+  first[engine::kBlockCount] = 4;
+  first[engine::kTemperature] = bits(temperature);
+  first[engine::kTopP] = bits(top_p);
+  first[engine::kLogprobs] = 2;
+  second[engine::kSlot] = second[engine::kTokenCount] = second[engine::kBlockCount] = 1;
+  second[engine::kTopP] = bits(1);
+  second[engine::kLogprobs] = -1;
+  for (int32_t* record : {first, second}) {
+    record[engine::kRopeAlpha] = record[engine::kRepetitionPenalty] = bits(1);
+    record[engine::kRowCount] = 1;
+    record[engine::kSeedLow] = 5;
+  }
   words.insert(words.end(), first, first + engine::kRecordWords);
   if (!alone) words.insert(words.end(), second, second + engine::kRecordWords);
   words.insert(words.end(), tokens.begin(), tokens.end());

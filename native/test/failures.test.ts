@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TensorSource } from '../../electron/contract/engine.ts'
 import { loadPlan, modelFacts, readHeaders, wholeSplit } from '../../electron/models/models.ts'
-import type { SequenceStep } from '../../electron/worker/rank/addon.ts'
+import { fromSlot, type SequenceStep } from '../../electron/worker/rank/addon.ts'
 import { writeMadeUpModel } from './made-up.ts'
 import { addon, greedy, groupOptions, openRanks, part, readJson, specOf, unevenSplit } from './ranks.ts'
 
@@ -89,7 +89,11 @@ describe('steps', () => {
     ['no sequences', []],
     ['no tokens', [{ ...good, tokens: [] }]],
     ['a token beyond the vocabulary', [{ ...good, tokens: [1500] }]],
-    ['a negative token', [{ ...good, tokens: [-1] }]],
+    ['a negative token', [{ ...good, tokens: [-2] }]],
+    ['a sampled token where none was', [{ ...good, slot: 3, tokens: [-1] }]],
+    ['more blocks kept than the slot has', [{ ...good, blocksKept: 9 }]],
+    ['more rows than tokens', [{ ...good, rows: 4 }]],
+    ['one slot for two sequences', [good, good]],
     ['a block beyond the cache', [{ ...good, blocks: [64] }]],
     ['too few blocks', [{ ...good, start: 15 }]],
     ['a position beyond the context', [{ ...good, start: 2047, blocks: Array.from({ length: 200 }, () => 0) }]],
@@ -106,11 +110,14 @@ describe('steps', () => {
     }
   })
 
-  test('only one step at a time', async () => {
-    const ranks = await openRanks(folder)
-    const first = ranks.step([good])
+  test('one step may be given while another runs, and may go on from the token that one samples', async () => {
+    const ranks = await openRanks(folder, { splits: unevenSplit(factsOf(folder), [0.5]) })
+    const apart = [(await ranks.step([good])).tokens[0]!.id]
+    apart.push((await ranks.step([part(0, apart, 3)])).tokens[0]!.id)
+    const first = ranks.step([part(1, [1, 2, 3], 0)])
+    const second = ranks.step([part(1, [fromSlot], 3)])
     await expect(ranks.step([good])).rejects.toMatchObject({ code: 'bad_request' })
-    expect((await first).tokens).toHaveLength(1)
+    expect((await Promise.all([first, second])).map(({ tokens }) => tokens[0]!.id)).toEqual(apart)
     await ranks.close()
     await expect(ranks.step([good])).rejects.toMatchObject({ code: 'bad_request' })
   })

@@ -173,7 +173,7 @@ void summaries() {
   std::vector<int32_t> history{60, 61, 61, 3000, 7, 60};
   const int32_t bias_ids[2] = {61, 99};
   const float bias[2] = {-3, 5};
-  Adjust adjust{bias_ids, bias, 2, history.data(), 6, 2, 1.5f, 0.25f, 0.5f};
+  Adjust adjust{bias_ids, bias, 2, false, history.data(), 6, 2, 1.5f, 0.25f, 0.5f};
   SummaryRequest requests[4];
   requests[0] = {{}, 1, 1, false, 0, 0, 5};
   requests[1] = {{}, 0.5f, 256, false, 0, 0, 0};

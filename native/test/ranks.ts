@@ -11,9 +11,19 @@ const root = path.resolve(import.meta.dirname, '../..')
 const file = process.env.LANYARD_ENGINE ?? path.join(root, 'dist/native/lanyard_engine.node')
 if (!existsSync(file)) throw new Error(`${file} is missing: build the native engine first (npm run build).`)
 
+export interface PlanLimits {
+  maxTokens: number
+  maxSequences: number
+  vocab: number
+  context: number
+  blockSize: number
+  blocks: number
+}
+
 /** What the addon exports for tests only. */
 interface Testing {
-  encodePlan(sequences: SequenceStep[], logits: boolean): Int32Array
+  /** a step plan as native code reads it */
+  readPlan(words: Int32Array, limits: PlanLimits): { logits: boolean; sequences: Record<string, unknown>[] }
   /** probabilities that a draw follows, [vocab] */
   sampleProbabilities(logits: ArrayLike<number>, params: SamplingParams, history: ArrayLike<number>, promptLength: number): Float64Array
 }
@@ -136,7 +146,7 @@ export async function openRanks(folder: string, options: RanksOptions = {}): Pro
 
 export const greedy: SamplingParams = {
   temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
-  seed: null, logitBias: [], logprobs: -1,
+  seed: null, logitBias: [], allowedIds: null, logprobs: -1,
 }
 
 /** A sequence whose KV blocks lie at slot · perSlot …, in descending order so that nothing depends on their being in order. */

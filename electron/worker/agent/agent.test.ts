@@ -3,6 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { describe, expect, test } from 'vitest'
 import type { LogLine, MachineSample } from '../../contract/monitor.ts'
+import { workerProtocol } from '../../contract/worker.ts'
 import { generateAlone } from '../testing/simulated-model.ts'
 import {
   generateOf,
@@ -27,10 +28,10 @@ describe('a worker on stdio', () => {
       await expect(worker.client.call('worker.hardware', {})).rejects.toMatchObject({ code: 'worker_version' })
       await expect(worker.client.call('worker.hello', { protocol: 99 })).rejects.toMatchObject({
         code: 'worker_version',
-        message: 'The worker speaks protocol 1, Lanyard asked for 99.',
+        message: `The worker speaks protocol ${workerProtocol}, Lanyard asked for 99.`,
       })
       expect(await worker.hello()).toMatchObject({
-        protocol: 1,
+        protocol: workerProtocol,
         hash: 'checkout',
         pid: worker.pid,
         folder: folder.path,

@@ -28,21 +28,37 @@ export interface Group {
   close(): void
 }
 
-/** One sequence's part of a step: `tokens` at positions start … start + tokens.length − 1. */
+/** In place of a token: the one that this slot has sampled last, in the step before; its id may not be known here yet. */
+export const fromSlot = -1
+
+/**
+ * One sequence's part of a step: `tokens` at positions start … start + tokens.length − 1. What grows with a sequence (its
+ * KV blocks, and its ids where penalties look at them) is kept by the engine per slot: a step says how many of them stay
+ * and brings those that follow.
+ */
 export interface SequenceStep {
-  /** 0 … maxSequences − 1, stable while the sequence lives; sampling state is kept per slot */
+  /** 0 … maxSequences − 1, stable while the sequence lives */
   slot: number
+  /** ids, or `fromSlot` */
   tokens: ArrayLike<number>
   start: number
-  /** KV blocks of positions 0 …, enough for start + tokens.length */
+  /** how many of the slot's KV blocks stay (0 for a sequence that is new in its slot) */
+  blocksKept?: number
+  /** those that follow; together enough for start + tokens.length positions */
   blocks: ArrayLike<number>
   /** dynamic NTK factor; 1 when off */
   ropeAlpha: number
   /** null: no token is wanted yet (a prompt chunk that is not the last) */
   sample: SamplingParams | null
-  /** all ids so far, prompt first: for penalties; only given when a penalty is on */
+  /** how many of the last tokens bring one each; 1 where a token is wanted at all unless said otherwise */
+  rows?: number
+  /** the first rows are not sampled: the log probabilities of these ids are wanted there */
+  targets?: ArrayLike<number> | null
+  /** how many of the slot's history stay */
+  historyKept?: number
+  /** the ids that follow, up to this step's last token, prompt first: for penalties; only given when one is on */
   history: ArrayLike<number> | null
-  /** how many of `history` are prompt */
+  /** how many of the whole history are prompt */
   promptLength: number
   /** tokens generated before this step: the n-th draw of a seeded sequence */
   drawn: number
@@ -50,6 +66,7 @@ export interface SequenceStep {
 
 export interface SampledToken {
   slot: number
+  /** sampled, or the target of a row that was scored */
   id: number
   logprob: number
   /** most likely first, as many as were asked for */
@@ -57,11 +74,12 @@ export interface SampledToken {
 }
 
 export interface StepResult {
+  /** one per row, in the order of the step's sequences */
   tokens: SampledToken[]
   /** logits of every step token [tokens, vocab], only when asked for (tests) */
   logits?: Float32Array
-  /** µs of this step: all of it, inside collectives, waiting for other ranks */
-  micros: { total: number; comm: number; sample: number }
+  /** µs of this step: all of it, inside collectives, sampling; and between the end of the step before and its start */
+  micros: { total: number; comm: number; sample: number; idle: number }
 }
 
 export interface EngineStats {
@@ -75,7 +93,7 @@ export interface EngineStats {
 }
 
 export interface Engine {
-  /** Rank 0 only. One at a time. */
+  /** Rank 0 only. Steps run in the order they are given; one may be given while another runs. */
   step(sequences: SequenceStep[], options?: { logits?: boolean }): Promise<StepResult>
   /** Ranks ≥ 1: carries out rank 0's steps until it closes (resolves) or a rank is lost (rejects). */
   follow(): Promise<void>

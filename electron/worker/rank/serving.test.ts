@@ -27,7 +27,7 @@ function createHandEngine() {
     }),
     abort(reason) {
       aborted.push(reason)
-      steps.at(-1)!.end.reject(Object.assign(new Error('aborted'), { code: 'aborted' }))
+      for (const { end } of steps) end.reject(Object.assign(new Error('aborted'), { code: 'aborted' }))
     },
     close: () => undefined,
   }
@@ -35,14 +35,15 @@ function createHandEngine() {
     new Promise((resolve) => {
       setImmediate(resolve)
     })
+  let given = 0
   return {
     engine,
     steps,
     aborted,
     turn,
-    /** ends the running step with these ids for the sequences that wanted one */
+    /** ends the oldest step that runs with these ids for the sequences that wanted one */
     give: async (...ids: number[]): Promise<void> => {
-      const { sequences, end } = steps.at(-1)!
+      const { sequences, end } = steps[given++]!
       const wanting = sequences.filter((step) => step.sample)
       end.resolve({
         tokens: wanting.map(({ slot }, n) => ({
@@ -51,7 +52,7 @@ function createHandEngine() {
           logprob: -Infinity,
           top: [{ id: 1, logprob: -0.5 }],
         })),
-        micros: { total: 100, comm: 10, sample: 1 },
+        micros: { total: 100, comm: 10, sample: 1, idle: 7 },
       })
       await turn()
     },
@@ -93,21 +94,46 @@ describe('serving', () => {
       tokens: 2,
       stepMicros: 200,
       commMicros: 20,
+      idleMicros: 7,
+      idles: 1,
+      preempted: 0,
+      promptTokens: 2,
+      cachedTokens: 0,
+      drafted: 0,
+      accepted: 0,
     })
+  })
+
+  test('behind a step that only generates the next one is given at once, and a token too many is dropped', async () => {
+    const { serving, events, steps, give } = start()
+    serving.submit(generateOf('a', [1, 2], { maxTokens: 8, stopIds: [9], ignoreStop: false }))
+    await give(7)
+    expect(steps).toHaveLength(3)
+    expect(steps[2]!.sequences[0]).toMatchObject({ tokens: [-1], start: 3, drawn: 2 })
+    await give(9)
+    expect(events.at(-1)).toMatchObject({ tokens: [], ended: [{ requestId: 'a', reason: 'stop', stopId: 9 }] })
+    serving.submit(generateOf('b', [3, 4]))
+    const count = events.length
+    await give(5)
+    expect(events.slice(count)).toEqual([
+      { tokens: [], ended: [], waiting: [{ requestId: 'b', queued: 0, promptDone: 0, promptTotal: 2 }] },
+    ])
+    expect(steps[3]!.sequences[0]).toMatchObject({ tokens: [3, 4], start: 0 })
+    expect(serving.stats()).toMatchObject({ running: 1, tokens: 1, steps: 3 })
   })
 
   test('a request that comes during a step is in the next one', async () => {
     const { serving, steps, give } = start()
-    serving.submit(generateOf('a', [1]))
-    serving.submit(generateOf('b', [2]))
+    serving.submit(generateOf('a', [1, 4]))
+    serving.submit(generateOf('b', [2, 4]))
     expect(steps).toHaveLength(1)
     await give(5)
-    expect(steps[1]!.sequences.map((step) => Array.from(step.tokens))).toEqual([[5], [2]])
+    expect(steps[1]!.sequences.map((step) => Array.from(step.tokens))).toEqual([[5], [2, 4]])
   })
 
   test("an abort is told at once, and the step's token for it is dropped", async () => {
     const { serving, events, steps, give } = start()
-    serving.submit(generateOf('a', [1]))
+    serving.submit(generateOf('a', [1, 4]))
     serving.abort('a')
     serving.abort('a')
     expect(events.slice(1)).toEqual([
@@ -116,13 +142,13 @@ describe('serving', () => {
     await give(5)
     expect(events).toHaveLength(2)
     expect(steps).toHaveLength(1)
-    serving.submit(generateOf('a', [3]))
+    serving.submit(generateOf('a', [3, 4]))
     expect(steps).toHaveLength(2)
   })
 
   test('a step that fails ends every request with the reason, those that wait too, and serving with it', async () => {
     const { serving, events, steps } = start()
-    for (const id of ['a', 'b']) serving.submit(generateOf(id, [1]))
+    for (const id of ['a', 'b']) serving.submit(generateOf(id, [1, 4]))
     steps[0]!.end.reject(Object.assign(new Error('Rank 2 is gone.'), { code: 'rank_lost' }))
     await expect(serving.done).rejects.toThrow('Rank 2 is gone.')
     expect(events.at(-1)!.ended).toEqual(
@@ -138,7 +164,7 @@ describe('serving', () => {
 
   test('stopping ends the running step and every request, and waits until the engine is idle', async () => {
     const { serving, events, aborted } = start()
-    serving.submit(generateOf('a', [1]))
+    serving.submit(generateOf('a', [1, 4]))
     await serving.stop()
     expect(aborted).toHaveLength(1)
     expect(events.at(-1)!.ended).toMatchObject([{ requestId: 'a', reason: 'aborted', problem: null }])

@@ -1,10 +1,14 @@
-/** Rank 0's loop: plan, step, tell, as long as there is something to do. */
+/**
+ * Rank 0's loop: plan, step, tell, as long as there is something to do. Where the scheduler can, the next step is given to
+ * the engine while one runs, so that what JavaScript costs is no time between steps.
+ */
+import { randomInt } from 'node:crypto'
 import type { EngineSpec } from '../../contract/engine.ts'
 import { LanyardError } from '../../contract/errors.ts'
 import type { Problem } from '../../contract/errors.ts'
 import type { GenerateRequest, SchedulerStats, StepEvent, TokenOut } from '../../contract/worker.ts'
 import { createScheduler } from '../scheduler/scheduler.ts'
-import type { Ended } from '../scheduler/scheduler.ts'
+import type { Ended, StepNews, StepPlan } from '../scheduler/scheduler.ts'
 import type { Engine, SampledToken, StepResult } from './addon.ts'
 
 export interface Serving {
@@ -12,7 +16,7 @@ export interface Serving {
   submit(request: GenerateRequest): void
   /** Unknown requests have ended already. */
   abort(requestId: string): void
-  /** `tokens` are generated ones; `steps`, `stepMicros`, `commMicros` are sums since the start. */
+  /** `tokens` are generated ones; all but the first four are sums since the start. */
   stats(): SchedulerStats
   /** Ends every request as aborted and the running step; resolves when the engine is idle. */
   stop(): Promise<void>
@@ -35,9 +39,11 @@ export function createServing(
     context: spec.decoder.context,
     vocab: spec.decoder.vocab,
     ntkLength: spec.decoder.ntkLength,
+    speculate: spec.speculate ?? true,
   })
   const done = Promise.withResolvers<void>()
-  const sums = { steps: 0, tokens: 0, stepMicros: 0, commMicros: 0 }
+  const sums = { steps: 0, tokens: 0, stepMicros: 0, commMicros: 0, idleMicros: 0, idles: 0 }
+  const inFlight: { plan: StepPlan; result: Promise<StepResult>; follows: boolean }[] = []
   let told = new Map<string, string>()
   let isStepping = false
   let isOver = false
@@ -58,43 +64,60 @@ export function createServing(
     })
   }
 
-  function tell(news: Pick<StepEvent, 'tokens' | 'ended'>): void {
-    const event = { ...news, waiting: waitingNews() }
-    if (event.tokens.length + event.ended.length + event.waiting.length > 0) emit(event)
+  function tell({ tokens, prompts, ended }: StepNews): void {
+    const event: StepEvent = { tokens: byRequest(tokens), ended, waiting: waitingNews() }
+    if (prompts.length > 0) event.prompts = byRequest(prompts)
+    if (event.tokens.length + prompts.length + ended.length + event.waiting.length > 0) emit(event)
+  }
+
+  /** Gives the engine what can be planned now; `follows` a step right before. */
+  function issue(follows: boolean): void {
+    for (;;) {
+      const plan = isOver ? null : scheduler.plan()
+      if (!plan) return
+      const result = new Promise<StepResult>((resolve) => {
+        resolve(engine.step(plan.sequences))
+      })
+      // It is awaited later, when the step before it has ended.
+      result.catch(() => undefined)
+      inFlight.push({ plan, result, follows: follows || inFlight.length > 0 })
+    }
   }
 
   async function loop(): Promise<void> {
-    let news: Pick<StepEvent, 'tokens' | 'ended'> = { tokens: [], ended: [] }
+    issue(false)
+    tell({ tokens: [], prompts: [], ended: [] })
     for (;;) {
-      const plan = isOver ? null : scheduler.plan()
-      const running =
-        plan &&
-        new Promise<StepResult>((resolve) => {
-          resolve(engine.step(plan.sequences))
-        })
+      const step = inFlight[0]
+      if (!step) return
+      const { tokens, micros } = await step.result
+      inFlight.shift()
+      if (isOver) continue
+      const news = scheduler.complete(step.plan, tokens, micros.total)
+      sums.steps++
+      sums.tokens += news.tokens.length
+      sums.stepMicros += micros.total
+      sums.commMicros += micros.comm
+      if (step.follows) {
+        sums.idleMicros += micros.idle
+        sums.idles++
+      }
+      issue(true)
       // Told while the next step runs: what it costs is no time between steps.
       tell(news)
-      if (!plan || !running) return
-      const result = await running
-      if (isOver) return
-      const { tokens, ended } = scheduler.complete(plan, result.tokens)
-      sums.steps++
-      sums.tokens += tokens.length
-      sums.stepMicros += result.micros.total
-      sums.commMicros += result.micros.comm
-      news = { tokens: tokens.map(({ requestId, token }) => ({ requestId, tokens: [tokenOut(token)] })), ended }
     }
   }
 
   function wake(): void {
-    if (isStepping || isOver) return
+    if (isStepping || isOver) return issue(true)
     isStepping = true
     loop().then(
       () => {
         isStepping = false
         if (isOver) done.resolve()
       },
-      (error: unknown) => {
+      async (error: unknown) => {
+        await Promise.allSettled(inFlight.splice(0).map(({ result }) => result))
         isStepping = false
         // A step that was ended by `stop` fails too.
         if (isOver) return done.resolve()
@@ -109,16 +132,19 @@ export function createServing(
     done: done.promise,
     submit(request) {
       if (isOver) throw new LanyardError('deployment_not_ready', 'The deployment is stopping.')
-      scheduler.submit(request)
+      // With a seed of its own it goes on with the same draws whenever it must be computed again.
+      const { sampling } = request
+      scheduler.submit(
+        sampling.seed === null ? { ...request, sampling: { ...sampling, seed: randomInt(2 ** 48 - 1) } } : request,
+      )
       wake()
     },
     abort(requestId) {
       if (scheduler.abort(requestId))
-        tell({ tokens: [], ended: [{ requestId, reason: 'aborted', stopId: null, problem: null }] })
+        tell({ tokens: [], prompts: [], ended: [{ requestId, reason: 'aborted', stopId: null, problem: null }] })
     },
     stats() {
-      const { running, waiting, kvUsed, kvTotal } = scheduler.counts()
-      return { running, waiting, kvUsed, kvTotal, ...sums }
+      return { ...scheduler.counts(), ...sums }
     },
     async stop() {
       if (!isOver) {
@@ -137,4 +163,15 @@ const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob 
 
 function tokenOut({ id, logprob, top }: SampledToken): TokenOut {
   return { id, logprob: finite(logprob), top: top.map((entry) => ({ id: entry.id, logprob: finite(entry.logprob) })) }
+}
+
+/** The tokens of each request, in order. */
+function byRequest(tokens: StepNews['tokens']): StepEvent['tokens'] {
+  const lists = new Map<string, TokenOut[]>()
+  for (const { requestId, token } of tokens) {
+    const list = lists.get(requestId)
+    if (list) list.push(tokenOut(token))
+    else lists.set(requestId, [tokenOut(token)])
+  }
+  return [...lists].map(([requestId, list]) => ({ requestId, tokens: list }))
 }

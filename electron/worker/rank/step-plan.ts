@@ -1,49 +1,65 @@
 /**
- * The step plan as 32-bit words, for `Engine.step`: what native code reads and sends to the other ranks. The layout is
- * described in native/engine/step_plan.h; `native/test/step-plan.test.ts` holds the two to each other.
+ * The step plan and its result as 32-bit words: what native code reads and sends to the other ranks, and what it answers.
+ * The layouts are described in native/engine/step_plan.h and step_result.h; `native/test/step-plan.test.ts` holds the two
+ * sides to each other.
  */
 import { webcrypto } from 'node:crypto'
 import type { SamplingParams } from '../../contract/engine.ts'
-import type { Engine, EngineAddon, SequenceStep, StepResult } from './addon.ts'
+import type { Engine, EngineAddon, SampledToken, SequenceStep, StepResult } from './addon.ts'
 
 const magic = 0x5059414c
 const kindStep = 1
 const wantLogits = 1
-const headerWords = 8
-const recordWords = 20
+const headerWords = 9
+const recordWords = 24
 
-const view = new DataView(new ArrayBuffer(8))
+/** Where a record's fields are. */
+const at = {
+  slot: 0,
+  tokens: 1,
+  start: 2,
+  blocksKept: 3,
+  blocks: 4,
+  ropeAlpha: 5,
+  rows: 6,
+  targets: 7,
+  temperature: 8,
+  topK: 9,
+  topP: 10,
+  minP: 11,
+  repetitionPenalty: 12,
+  presencePenalty: 13,
+  frequencyPenalty: 14,
+  seedLow: 15,
+  seedHigh: 16,
+  logprobs: 17,
+  biases: 18,
+  onlyBiased: 19,
+  historyKept: 20,
+  history: 21,
+  promptLength: 22,
+  drawn: 23,
+} as const
 
-/** The bits of a number as f32. */
-function bits(value: number): number {
-  view.setFloat32(0, value)
-  return view.getInt32(0)
+const none: number[] = []
+
+/** Biases as the engine takes them: with a list of allowed ids, exactly those have one. */
+function biasesOf({ logitBias, allowedIds }: SamplingParams): [number, number][] {
+  if (!allowedIds) return logitBias
+  const given = new Map(logitBias)
+  return [...new Set(allowedIds)].map((id) => [id, given.get(id) ?? 0])
 }
 
-/** A 64-bit seed as two words, low first; a request without one gets a random seed, so that all ranks draw alike. */
-function writeSeed(seed: number | null, words: Int32Array, at: number): void {
+/** A 64-bit seed as two words, low first; without one it is random, the same on all ranks. */
+function writeSeed(seed: number | null, words: Int32Array, record: number): void {
   if (seed === null) {
-    webcrypto.getRandomValues(words.subarray(at, at + 2))
+    webcrypto.getRandomValues(words.subarray(record + at.seedLow, record + at.seedHigh + 1))
     return
   }
-  const whole = Math.trunc(seed)
-  view.setBigInt64(0, Math.abs(whole) < 9.2e18 ? BigInt(whole) : 0n)
-  words[at] = view.getInt32(4)
-  words[at + 1] = view.getInt32(0)
-}
-
-function writeSampling(sampling: SamplingParams, words: Int32Array, at: number): void {
-  words[at + 5] = 1
-  words[at + 6] = bits(sampling.temperature)
-  words[at + 7] = sampling.topK
-  words[at + 8] = bits(sampling.topP)
-  words[at + 9] = bits(sampling.minP)
-  words[at + 10] = bits(sampling.repetitionPenalty)
-  words[at + 11] = bits(sampling.presencePenalty)
-  words[at + 12] = bits(sampling.frequencyPenalty)
-  writeSeed(sampling.seed, words, at + 13)
-  words[at + 15] = sampling.logprobs
-  words[at + 16] = sampling.logitBias.length
+  const whole = Math.abs(seed) < 9.2e18 ? Math.trunc(seed) : 0
+  const high = Math.floor(whole / 2 ** 32)
+  words[record + at.seedLow] = whole - high * 2 ** 32
+  words[record + at.seedHigh] = high
 }
 
 /** The words of a step over these sequences; `logits` asks for the logits of every token. */
@@ -52,68 +68,117 @@ export function encodePlan(sequences: readonly SequenceStep[], logits = false): 
   let blocks = 0
   let biases = 0
   let histories = 0
-  for (const { tokens: own, blocks: table, sample, history } of sequences) {
-    tokens += own.length
-    blocks += table.length
-    biases += sample?.logitBias.length ?? 0
-    histories += history?.length ?? 0
+  let targets = 0
+  const biasLists: [number, number][][] = []
+  for (const sequence of sequences) {
+    const own = sequence.sample ? biasesOf(sequence.sample) : (none as unknown as [number, number][])
+    biasLists.push(own)
+    tokens += sequence.tokens.length
+    blocks += sequence.blocks.length
+    biases += own.length
+    histories += sequence.history?.length ?? 0
+    targets += sequence.targets?.length ?? 0
   }
   const recordsEnd = headerWords + sequences.length * recordWords
-  const words = new Int32Array(recordsEnd + tokens + blocks + 2 * biases + histories)
-  words.set([magic, kindStep, logits ? wantLogits : 0, sequences.length, tokens, blocks, biases, histories])
+  const words = new Int32Array(recordsEnd + tokens + blocks + 2 * biases + histories + targets)
+  const reals = new Float32Array(words.buffer)
+  words.set([magic, kindStep, logits ? wantLogits : 0, sequences.length, tokens, blocks, biases, histories, targets])
 
   let record = headerWords
   let token = recordsEnd
   let block = token + tokens
   let bias = block + blocks
   let past = bias + 2 * biases
-  for (const sequence of sequences) {
-    words[record] = sequence.slot
-    words[record + 1] = sequence.tokens.length
-    words[record + 2] = sequence.start
-    words[record + 3] = sequence.blocks.length
-    words[record + 4] = bits(sequence.ropeAlpha)
-    words[record + 15] = -1
-    if (sequence.sample) {
-      writeSampling(sequence.sample, words, record)
-      for (const [id, value] of sequence.sample.logitBias) {
+  let target = past + histories
+  for (const [n, sequence] of sequences.entries()) {
+    const { sample, history } = sequence
+    words[record + at.slot] = sequence.slot
+    words[record + at.tokens] = sequence.tokens.length
+    words[record + at.start] = sequence.start
+    words[record + at.blocksKept] = sequence.blocksKept ?? 0
+    words[record + at.blocks] = sequence.blocks.length
+    reals[record + at.ropeAlpha] = sequence.ropeAlpha
+    words[record + at.logprobs] = -1
+    if (sample) {
+      words[record + at.rows] = sequence.rows ?? 1
+      words[record + at.targets] = sequence.targets?.length ?? 0
+      reals[record + at.temperature] = sample.temperature
+      words[record + at.topK] = sample.topK
+      reals[record + at.topP] = sample.topP
+      reals[record + at.minP] = sample.minP
+      reals[record + at.repetitionPenalty] = sample.repetitionPenalty
+      reals[record + at.presencePenalty] = sample.presencePenalty
+      reals[record + at.frequencyPenalty] = sample.frequencyPenalty
+      writeSeed(sample.seed, words, record)
+      words[record + at.logprobs] = sample.logprobs
+      words[record + at.onlyBiased] = sample.allowedIds ? 1 : 0
+      words[record + at.biases] = biasLists[n]!.length
+      for (const [id, value] of biasLists[n]!) {
         words[bias] = id
-        words[bias + 1] = bits(value)
+        reals[bias + 1] = value
         bias += 2
       }
+      target = put(words, sequence.targets ?? none, target)
     }
-    words[record + 17] = sequence.history?.length ?? 0
-    words[record + 18] = sequence.promptLength
-    words[record + 19] = sequence.drawn
-    words.set(sequence.tokens, token)
-    token += sequence.tokens.length
-    words.set(sequence.blocks, block)
-    block += sequence.blocks.length
-    if (sequence.history) {
-      words.set(sequence.history, past)
-      past += sequence.history.length
-    }
+    words[record + at.historyKept] = sequence.historyKept ?? 0
+    words[record + at.history] = history?.length ?? 0
+    words[record + at.promptLength] = sequence.promptLength
+    words[record + at.drawn] = sequence.drawn
+    token = put(words, sequence.tokens, token)
+    block = put(words, sequence.blocks, block)
+    past = put(words, history ?? none, past)
     record += recordWords
   }
   return words
 }
 
-/** What `open` of the native addon resolves to: its `step` also takes encoded words. */
+/** Copies short lists faster than `set` does; returns the place after them. */
+function put(words: Int32Array, from: ArrayLike<number>, to: number): number {
+  if (from.length > 32) words.set(from, to)
+  else for (let n = 0; n < from.length; n++) words[to + n] = from[n]!
+  return to + from.length
+}
+
+const resultHeaderWords = 6
+const rowWords = 4
+
+/** What a step brought, from the words that the engine answers with. */
+export function decodeResult(words: Int32Array): Pick<StepResult, 'tokens' | 'micros'> {
+  const reals = new Float32Array(words.buffer, words.byteOffset, words.length)
+  const rows = words[0]!
+  const tokens = new Array<SampledToken>(rows)
+  let top = resultHeaderWords + rows * rowWords
+  for (let n = 0, row = resultHeaderWords; n < rows; n++, row += rowWords) {
+    const tops: SampledToken['top'] = []
+    for (let left = words[row + 3]!; left > 0; left--, top += 2)
+      tops.push({ id: words[top]!, logprob: reals[top + 1]! })
+    tokens[n] = { slot: words[row]!, id: words[row + 1]!, logprob: reals[row + 2]!, top: tops }
+  }
+  return { tokens, micros: { total: reals[2]!, comm: reals[3]!, sample: reals[4]!, idle: reals[5]! } }
+}
+
+/** What `open` of the native addon resolves to: its steps are words. */
 interface NativeEngine extends Omit<Engine, 'step'> {
-  step(words: Int32Array): Promise<StepResult>
+  step(words: Int32Array): Promise<{ words: Int32Array; logits?: Float32Array }>
 }
 
 /**
- * The native addon with its steps encoded here: reading a step of 256 sequences property by property costs native code
- * 1.5 ms, encoding them here 50 µs. An engine that is not the native one (tests) is left as it is.
+ * The native addon with its steps encoded and their results decoded here: reading a step of 256 sequences property by
+ * property costs native code 1.5 ms. An engine that is not the native one (tests) is left as it is.
  */
 export function withEncodedPlans<T extends EngineAddon>(addon: T): T {
-  if (!('encodePlan' in addon)) return addon
+  if (!('readPlan' in addon)) return addon
   return {
     ...addon,
     async open(...args: Parameters<EngineAddon['open']>): Promise<Engine> {
       const engine = (await addon.open(...args)) as unknown as NativeEngine
-      return { ...engine, step: (sequences, options) => engine.step(encodePlan(sequences, options?.logits)) }
+      return {
+        ...engine,
+        async step(sequences, options) {
+          const { words, logits } = await engine.step(encodePlan(sequences, options?.logits))
+          return { ...decodeResult(words), ...(logits ? { logits } : {}) }
+        },
+      }
     },
   }
 }

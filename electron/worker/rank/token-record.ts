@@ -20,10 +20,11 @@ export interface TokenRecord {
 const keptEnded = 64
 
 export function createTokenRecord(): TokenRecord {
-  const requests = new Map<string, { tokens: TokenOut[]; ended: Ended | null }>()
+  const requests = new Map<string, { tokens: TokenOut[]; prompt: TokenOut[]; ended: Ended | null }>()
   const endedOrder: string[] = []
 
   function add(event: StepEvent): void {
+    for (const { requestId, tokens } of event.prompts ?? []) requests.get(requestId)?.prompt.push(...tokens)
     for (const { requestId, tokens } of event.tokens) requests.get(requestId)?.tokens.push(...tokens)
     for (const ended of event.ended) {
       const request = requests.get(ended.requestId)
@@ -35,7 +36,7 @@ export function createTokenRecord(): TokenRecord {
   }
 
   return {
-    open: (requestId) => void requests.set(requestId, { tokens: [], ended: null }),
+    open: (requestId) => void requests.set(requestId, { tokens: [], prompt: [], ended: null }),
     forget: (requestId) => void requests.delete(requestId),
     add,
     since(received) {
@@ -52,6 +53,8 @@ export function createTokenRecord(): TokenRecord {
           continue
         }
         const tokens = request.tokens.slice(count)
+        // Whole: nobody counts those that have come.
+        if (count === 0 && request.prompt.length > 0) (event.prompts ??= []).push({ requestId, tokens: request.prompt })
         if (tokens.length > 0) event.tokens.push({ requestId, tokens })
         if (request.ended) event.ended.push(request.ended)
       }

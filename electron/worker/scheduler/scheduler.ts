@@ -3,17 +3,36 @@
  * sequences that generate. Pure: no engine, no clock.
  *
  * Order is arrival. A sequence is admitted when its whole prompt finds KV blocks, and none overtakes the first that
- * waits. When a running one needs a block and none is free, the newest gives its blocks back, keeps its tokens and
- * waits at its place; the oldest is never the one unless it is alone, and alone it fits, so every sequence ends.
+ * waits for them. When a running one needs a block and none is free, the newest gives its blocks back, keeps its tokens
+ * and waits at its place; the oldest is never the one unless it is alone, and alone it fits, so every sequence ends.
  *
- * Use: `plan`, run the step, `complete` with its tokens, again. `submit` and `abort` at any time.
+ * A step that only generates can be followed by another before it has ended: its tokens are named by their slots. A
+ * sequence that turns out to have ended then brings one token too many, which is dropped. Steps run in the order they are
+ * planned, so blocks and slots are free for the next plan as soon as their sequence ends or gives way, whatever steps in
+ * flight still write there.
+ *
+ * Use: `plan` until it is null, run the steps in order, `complete` each when it has ended. `submit` and `abort` at any time.
  */
 import { LanyardError } from '../../contract/errors.ts'
 import type { GenerateRequest, StepEvent } from '../../contract/worker.ts'
 import type { SampledToken, SequenceStep } from '../rank/addon.ts'
 import { createBlockPool } from './block-pool.ts'
-import { generatedOf, hasPenalty, ropeAlphaOf, samplingOf } from './sequence.ts'
+import { partOf, stepOf } from './parts.ts'
+import type { Part } from './parts.ts'
+import {
+  generatedOf,
+  hangsOnLast,
+  isFinishing,
+  isGenerating,
+  isUniform,
+  lengthOf,
+  ropeAlphaOf,
+  wantsScores,
+} from './sequence.ts'
 import type { Sequence } from './sequence.ts'
+import { shareOut } from './shares.ts'
+import { forget, guessesThatPay, learn, lookUp, newAcceptance } from './speculation.ts'
+import { createStepCost } from './step-cost.ts'
 
 export interface SchedulerOptions {
   /** KV blocks, and positions in each */
@@ -29,59 +48,77 @@ export interface SchedulerOptions {
   ntkLength: number
   /** find prompts again whose start is still in the cache; on unless false */
   prefixCache?: boolean
+  /** guess tokens and check several at once where it pays; on unless false */
+  speculate?: boolean
 }
 
 export interface StepPlan {
   sequences: SequenceStep[]
-  parts: { sequence: Sequence; count: number }[]
+  parts: Part[]
 }
 
 export type Ended = StepEvent['ended'][number]
 
+/** What a step brought. */
+export interface StepNews {
+  /** tokens in order, not the ids that ended a sequence */
+  tokens: { requestId: string; token: SampledToken }[]
+  /** log probabilities of prompt tokens from the second on, in order, where they are wanted */
+  prompts: { requestId: string; token: SampledToken }[]
+  ended: Ended[]
+}
+
 export interface Scheduler {
   /** Throws `context_length_exceeded`, `bad_request`. */
   submit(request: GenerateRequest): void
-  /** The sequence ends now, though a running step may still carry it. False when it is not known (any more). */
+  /** The sequence ends now, though steps in flight may still carry it. False when it is not known (any more). */
   abort(requestId: string): boolean
-  /** Null when there is nothing to do. Not while a step is running. */
+  /** Null when there is nothing to do before a step in flight has ended. At most two are in flight. */
   plan(): StepPlan | null
-  /** What the step brought: tokens per request (not the id that ended it) and the requests that ended. */
-  complete(
-    plan: StepPlan,
-    sampled: SampledToken[],
-  ): { tokens: { requestId: string; token: SampledToken }[]; ended: Ended[] }
+  /** The oldest step in flight has ended, after so many µs. */
+  complete(plan: StepPlan, sampled: readonly SampledToken[], micros?: number): StepNews
   /** Forgets every sequence; returns their ids. */
   clear(): string[]
   /** not generating yet, in order: place in the queue (0 = being read) and how much of the prompt is read */
   waiting(): StepEvent['waiting']
-  /** sequences that run and wait; KV positions used and in all; sequences that were preempted so far */
+  /**
+   * sequences that run and wait; KV positions used and in all; so far: sequences that were preempted, prompt tokens read
+   * and found in the cache, tokens guessed and guessed right
+   */
   counts(): {
     running: number
     waiting: number
     kvUsed: number
     kvTotal: number
     preempted: number
+    promptTokens: number
     cachedTokens: number
+    drafted: number
+    accepted: number
   }
   /** Throws when blocks, slots and sequences do not agree. */
   checkIntegrity(): void
 }
 
+/** Sequences that generate wait at most so long for prompts that are read beside them, unless that is hardly any token. */
+const mostPromptMicros = 200_000
+const fewestPromptTokens = 16
+
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { blockSize, maxStepTokens, context, vocab, ntkLength, prefixCache = true } = options
+  const { blockSize, maxStepTokens, context, vocab, ntkLength, prefixCache = true, speculate = true } = options
   const pool = createBlockPool(options)
+  const cost = createStepCost()
   const longest = Math.min(context, options.blocks * blockSize)
   // One token of each must fit in a step, or the newest would never move.
   const mostRunning = Math.min(options.maxSequences, maxStepTokens)
   const freeSlots = Array.from({ length: mostRunning }, (_, n) => mostRunning - 1 - n)
-  const bySlot = new Array<SampledToken | undefined>(mostRunning).fill(undefined)
   const known = new Map<string, Sequence>()
   const running: Sequence[] = []
   const waiting: Sequence[] = []
+  /** in flight, the oldest first */
+  const issued: StepPlan[] = []
+  const sums = { preempted: 0, promptTokens: 0, cachedTokens: 0, drafted: 0, accepted: 0 }
   let arrivals = 0
-  let preempted = 0
-  let cachedTokens = 0
-  let inFlight: StepPlan | null = null
 
   const blocksFor = (positions: number): number => Math.ceil(positions / blockSize)
 
@@ -96,12 +133,28 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     running.splice(running.indexOf(sequence), 1)
     pool.release(sequence.blocks)
     freeSlots.push(sequence.slot)
-    Object.assign(sequence, { blocks: [], serials: [], slot: -1, computed: 0 })
+    Object.assign(sequence, {
+      blocks: [],
+      serials: [],
+      slot: -1,
+      computed: 0,
+      planned: 0,
+      sent: { blocks: 0, history: 0 },
+    })
+    sequence.stay++
+  }
+
+  /** It is over: nothing of it stays. */
+  function drop(sequence: Sequence): void {
+    known.delete(sequence.request.requestId)
+    sequence.over = true
+    if (sequence.slot >= 0) unseat(sequence)
+    else waiting.splice(waiting.indexOf(sequence), 1)
   }
 
   /** Blocks for every token so far, or the sequence itself gives up its place. */
   function grow(sequence: Sequence): void {
-    const needed = blocksFor(sequence.tokens.length)
+    const needed = blocksFor(lengthOf(sequence))
     while (sequence.blocks.length < needed) {
       if (pool.canTake([], 1)) {
         sequence.blocks.push(...pool.take([], 1))
@@ -110,52 +163,89 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const newest = running.at(-1)!
       unseat(newest)
       insert(waiting, newest)
-      preempted++
+      sums.preempted++
       if (newest === sequence) return
     }
   }
 
-  /** Gives the first that waits a slot and blocks for all its tokens, if both are there. */
-  function admit(): boolean {
-    const sequence = waiting[0]
-    if (!sequence || running.length >= mostRunning) return false
-    const { tokens } = sequence
-    const root = pool.rootOf(sequence.ropeAlpha)
-    // The last token is always computed: its logits are what is wanted.
-    const found = prefixCache
-      ? pool.match(tokens, root, Math.floor((tokens.length - 1) / blockSize))
-      : { blocks: [], serials: [] }
-    const fresh = blocksFor(tokens.length) - found.blocks.length
-    // A block for each that runs stays free, or the newcomer would have to go again with the next token.
-    if (!pool.canTake(found.blocks, fresh + running.length)) return false
-    waiting.shift()
-    sequence.blocks = pool.take(found.blocks, fresh)
-    sequence.serials = found.serials
-    sequence.computed = found.blocks.length * blockSize
-    sequence.slot = freeSlots.pop()!
-    cachedTokens += sequence.computed
-    insert(running, sequence)
-    return true
+  /** Is a running sequence reading the same prompt, further than what is known of it? Then there is less to do later. */
+  function isBeingRead({ tokens, ropeAlpha }: Sequence, knownBlocks: number): boolean {
+    return running.some((reader) => {
+      const read = reader.request.prompt
+      if (reader.computed >= read.length || reader.ropeAlpha !== ropeAlpha) return false
+      const most = Math.min(read.length, tokens.length - 1)
+      if (Math.floor(most / blockSize) <= knownBlocks) return false
+      let common = 0
+      while (common < most && read[common] === tokens[common]) common++
+      return Math.floor(common / blockSize) > knownBlocks
+    })
   }
 
-  function stepOf(sequence: Sequence, count: number): SequenceStep {
-    const { tokens, computed, request } = sequence
-    const isLast = computed + count === tokens.length
-    return {
-      slot: sequence.slot,
-      tokens: tokens.slice(computed, computed + count),
-      start: computed,
-      // Not a copy: it changes only while the next step is planned.
-      blocks: sequence.blocks,
-      ropeAlpha: sequence.ropeAlpha,
-      sample: isLast ? samplingOf(sequence) : null,
-      history: isLast && hasPenalty(request.sampling) ? tokens.slice() : null,
-      promptLength: request.prompt.length,
-      drawn: generatedOf(sequence),
+  /** Gives those that wait a slot and blocks for all their tokens, in order, as long as both are there. */
+  function admit(): void {
+    for (let n = 0; n < waiting.length && running.length < mostRunning;) {
+      const sequence = waiting[n]!
+      // It gave way while a step with it was in flight: its token comes first.
+      if (sequence.coming > 0) return
+      const { tokens } = sequence
+      const isShared = prefixCache && !wantsScores(sequence)
+      // The last token is always computed: its logits are what is wanted.
+      const found = isShared
+        ? pool.match(tokens, pool.rootOf(sequence.ropeAlpha), Math.floor((tokens.length - 1) / blockSize))
+        : { blocks: [], serials: [] }
+      if (isShared && isBeingRead(sequence, found.blocks.length)) {
+        n++
+        continue
+      }
+      const fresh = blocksFor(tokens.length) - found.blocks.length
+      // A block for each that runs stays free, or the newcomer would have to go again with the next token.
+      if (!pool.canTake(found.blocks, fresh + running.length)) return
+      waiting.splice(n, 1)
+      sequence.blocks = pool.take(found.blocks, fresh)
+      sequence.serials = found.serials
+      sequence.computed = sequence.planned = found.blocks.length * blockSize
+      sequence.slot = freeSlots.pop()!
+      if (sequence.cached < 0) {
+        sequence.cached = sequence.computed
+        sums.cachedTokens += sequence.computed
+        sums.promptTokens += sequence.request.prompt.length
+      }
+      insert(running, sequence)
     }
   }
 
-  /** Blocks that this step has filled can be found by others from now on. */
+  /** Guesses for a sequence that generates, without taking a block from anybody. */
+  function guess(sequence: Sequence, room: number, sequences: number): number[] {
+    const most = Math.min(
+      guessesThatPay(sequence.acceptance, sequences, cost.ofOneMore()),
+      sequence.most - generatedOf(sequence) - 1,
+      room,
+    )
+    if (most < 1 || sequence.coming > 0 || !isUniform(sequence)) return []
+    const guesses = lookUp(sequence.tokens, most)
+    const fresh = blocksFor(sequence.tokens.length + guesses.length) - sequence.blocks.length
+    if (fresh > 0) {
+      if (!pool.canTake([], fresh + running.length)) return []
+      sequence.blocks.push(...pool.take([], fresh))
+    }
+    return guesses
+  }
+
+  /** Can a step be planned behind this one, with its tokens still unknown? Only if all of its sequences just go on. */
+  function canLookAhead({ parts }: StepPlan): boolean {
+    const sequences = parts.length
+    return parts.every(({ sequence, count, samples, guesses }) => {
+      if (!samples || count !== 1 || guesses.length > 0) return false
+      if (sequence.over || isFinishing(sequence)) return true
+      if (hangsOnLast(sequence)) return false
+      // Where a guess is likely it is worth waiting for the token before it.
+      const pays =
+        speculate && isUniform(sequence) && guessesThatPay(sequence.acceptance, sequences, cost.ofOneMore()) > 0
+      return !pays || lookUp(sequence.tokens, 1).length === 0
+    })
+  }
+
+  /** Blocks that are full can be found by others from now on. */
   function publish(sequence: Sequence): void {
     while ((sequence.serials.length + 1) * blockSize <= sequence.computed) {
       const index = sequence.serials.length
@@ -173,6 +263,57 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return generated + 1 >= sequence.most ? { reason: 'length', stopId: null } : null
   }
 
+  /** Log probabilities of prompt tokens; never twice, though a prompt that gave way is read again. */
+  function tellScores(sequence: Sequence, rows: readonly SampledToken[], news: StepNews): void {
+    const { requestId, promptLogprobs = -1 } = sequence.request
+    for (const token of rows)
+      news.prompts.push({
+        requestId,
+        token: { ...token, top: token.top.slice(0, promptLogprobs) },
+      })
+    sequence.scored += rows.length
+  }
+
+  /** The sampled tokens, as long as what was guessed before each came true. */
+  function accept(
+    sequence: Sequence,
+    rows: readonly SampledToken[],
+    guesses: readonly number[],
+    isSeated: boolean,
+    news: StepNews,
+  ): void {
+    const { requestId, sampling, promptLogprobs = -1 } = sequence.request
+    let right = 0
+    let end: ReturnType<typeof endOf> = null
+    for (const token of rows) {
+      end = endOf(sequence, token.id)
+      if (end?.reason !== 'stop') {
+        sequence.tokens.push(token.id)
+        // One step may have been asked for more, for its prompt tokens.
+        const isMore = promptLogprobs > sampling.logprobs
+        const top = isMore ? token.top.slice(0, Math.max(0, sampling.logprobs)) : token.top
+        news.tokens.push({ requestId, token: isMore ? { ...token, top } : token })
+      }
+      if (end || token.id !== guesses[right]) break
+      right++
+      if (isSeated) sequence.computed++
+    }
+    if (guesses.length > 0) {
+      sums.drafted += guesses.length
+      sums.accepted += right
+      learn(sequence.acceptance, guesses.length, right)
+      // What was guessed wrong is written over by the next step.
+      sequence.planned = sequence.computed
+      sequence.sent.history = Math.min(sequence.sent.history, sequence.computed)
+    } else {
+      forget(sequence.acceptance)
+    }
+    if (isSeated) publish(sequence)
+    if (!end) return
+    news.ended.push({ requestId, ...end, cachedTokens: sequence.cached, problem: null })
+    drop(sequence)
+  }
+
   return {
     submit(request) {
       const { prompt, maxTokens, requestId } = request
@@ -180,7 +321,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (prompt.length === 0) throw new LanyardError('bad_request', 'The prompt is empty.')
       if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
         throw new LanyardError('bad_request', `${maxTokens} is not a number of tokens to generate.`)
-      const wrong = [...prompt, ...request.stopIds].find((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocab)
+      const wrong = [...prompt, ...request.stopIds, ...(request.badWords ?? []).flat()].find(
+        (id) => !Number.isSafeInteger(id) || id < 0 || id >= vocab,
+      )
       if (wrong !== undefined)
         throw new LanyardError('bad_request', `${wrong} is not a token of this model (0 to ${vocab - 1}).`)
       if (prompt.length >= longest) {
@@ -197,11 +340,18 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         most: Math.min(maxTokens, longest - prompt.length),
         ropeAlpha: ropeAlphaOf(prompt.length, ntkLength),
         tokens: [...prompt],
+        coming: 0,
         computed: 0,
+        planned: 0,
         blocks: [],
         serials: [],
         slot: -1,
-        dead: false,
+        stay: 0,
+        sent: { blocks: 0, history: 0 },
+        scored: 1,
+        cached: -1,
+        acceptance: newAcceptance(),
+        over: false,
       }
       known.set(requestId, sequence)
       waiting.push(sequence)
@@ -210,82 +360,81 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     abort(requestId) {
       const sequence = known.get(requestId)
       if (!sequence) return false
-      known.delete(requestId)
-      if (sequence.slot < 0) waiting.splice(waiting.indexOf(sequence), 1)
-      else if (inFlight) sequence.dead = true // the engine is writing to its blocks: they are freed with the step
-      else unseat(sequence)
+      drop(sequence)
       return true
     },
 
     plan() {
-      if (inFlight) throw new Error('A step is running.')
-      const before = preempted
+      if (issued.length > 1 || !issued.every(canLookAhead)) return null
+      const before = sums.preempted
       // The list gets shorter at its end when the newest give way.
-      for (let n = 0; n < running.length; n++) grow(running[n]!)
-      if (preempted === before) while (admit());
-      if (running.length === 0) return null
+      for (let n = 0; n < running.length; n++) if (!isFinishing(running[n]!)) grow(running[n]!)
+      if (sums.preempted === before) admit()
 
-      let budget = maxStepTokens
-      const parts: StepPlan['parts'] = []
-      const prompts: Sequence[] = []
-      const put = (sequence: Sequence): void => {
-        const count = Math.min(sequence.tokens.length - sequence.computed, budget)
-        if (count === 0) return
-        budget -= count
-        parts.push({ sequence, count })
-      }
-      // Those that generate move one token in every step; prompts share what is left, the oldest first.
-      for (const sequence of running) {
-        if (sequence.tokens.length - sequence.computed === 1) put(sequence)
-        else prompts.push(sequence)
-      }
-      prompts.forEach(put)
-      inFlight = { parts, sequences: parts.map(({ sequence, count }) => stepOf(sequence, count)) }
-      return inFlight
+      // Those that generate move one token in every step; prompts share what is left, then guesses.
+      const going = running.filter((sequence) => !isFinishing(sequence))
+      const generating = going.filter(isGenerating)
+      const prompts = going.filter((sequence) => !isGenerating(sequence))
+      let room = maxStepTokens - generating.length
+      const within = generating.length > 0 ? cost.promptWithin(mostPromptMicros) : Infinity
+      const left = prompts.map((sequence) => lengthOf(sequence) - sequence.planned)
+      const shares = shareOut(left, Math.min(room, Math.max(fewestPromptTokens, Math.floor(within))))
+      for (const share of shares) room -= share
+      const guesses = generating.map((sequence) => {
+        const found = speculate && prompts.length === 0 ? guess(sequence, room, generating.length) : []
+        room -= found.length
+        return found
+      })
+      const parts = [
+        ...generating.map((sequence, n) => partOf(sequence, 1, guesses[n]!)),
+        ...prompts.flatMap((sequence, n) => (shares[n]! > 0 ? [partOf(sequence, shares[n]!, [])] : [])),
+      ]
+      if (parts.length === 0) return null
+      const plan: StepPlan = { parts, sequences: parts.map(stepOf) }
+      issued.push(plan)
+      return plan
     },
 
-    complete(plan, sampled) {
-      if (plan !== inFlight) throw new Error('This step is not the one that runs.')
-      inFlight = null
-      bySlot.fill(undefined)
-      for (const token of sampled) bySlot[token.slot] = token
-      const tokens: { requestId: string; token: SampledToken }[] = []
-      const ended: Ended[] = []
-      for (const { sequence, count } of plan.parts) {
-        if (sequence.dead) continue
-        sequence.computed += count
-        publish(sequence)
-        if (sequence.computed < sequence.tokens.length) continue
-        const { requestId } = sequence.request
-        const token = bySlot[sequence.slot]
-        if (!token) throw new LanyardError('internal', `The engine gave no token for slot ${sequence.slot}.`)
-        const end = endOf(sequence, token.id)
-        if (end?.reason !== 'stop') {
-          sequence.tokens.push(token.id)
-          tokens.push({ requestId, token })
+    complete(plan, sampled, micros = 0) {
+      if (plan !== issued[0]) throw new Error('This step is not the oldest one in flight.')
+      issued.shift()
+      const news: StepNews = { tokens: [], prompts: [], ended: [] }
+      const total = { sequences: 0, guesses: 0, prompt: 0 }
+      let row = 0
+      for (const part of plan.parts) {
+        const { sequence, count, scored, samples, guesses } = part
+        const rows = sampled.slice(row, row + scored + (samples ? 1 + guesses.length : 0))
+        row += rows.length
+        if (samples && count === 1 + guesses.length) total.sequences++
+        else total.prompt += count
+        total.guesses += guesses.length
+        if (sequence.over) continue
+        if (samples) sequence.coming--
+        if (rows.length < scored + (samples ? 1 : 0))
+          throw new LanyardError('internal', `The engine gave no token for ${sequence.request.requestId}.`)
+        tellScores(sequence, rows.slice(0, scored), news)
+        // A sequence that gave way in the meantime keeps its token, but nothing of it is in the cache any more.
+        const isSeated = sequence.stay === part.stay
+        if (isSeated) sequence.computed += count - guesses.length
+        if (!samples) {
+          if (isSeated) publish(sequence)
+          continue
         }
-        if (end) {
-          ended.push({ requestId, ...end, problem: null })
-          known.delete(requestId)
-          unseat(sequence)
-        }
+        accept(sequence, rows.slice(scored), guesses, isSeated, news)
       }
-      // Also those that this step did not carry.
-      for (let n = running.length - 1; n >= 0; n--) if (running[n]!.dead) unseat(running[n]!)
-      return { tokens, ended }
+      cost.measured({ ...total, micros })
+      return news
     },
 
     clear() {
       const ids = [...known.keys()]
-      inFlight = null
-      for (const sequence of running.slice()) unseat(sequence)
-      waiting.length = 0
-      known.clear()
+      issued.length = 0
+      for (const sequence of known.values()) drop(sequence)
       return ids
     },
 
     waiting() {
-      const reading = running.filter((sequence) => !sequence.dead && generatedOf(sequence) === 0)
+      const reading = running.filter((sequence) => generatedOf(sequence) === 0)
       const queued = waiting.filter((sequence) => generatedOf(sequence) === 0)
       return [
         ...reading.map((sequence) => ({ sequence, queued: 0 })),
@@ -303,8 +452,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       waiting: waiting.length,
       kvUsed: (pool.total - pool.free) * blockSize,
       kvTotal: pool.total * blockSize,
-      preempted,
-      cachedTokens,
+      ...sums,
     }),
 
     checkIntegrity() {
@@ -319,14 +467,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         if (list.some((sequence, n) => n > 0 && list[n - 1]!.arrival >= sequence.arrival))
           fail('the order of arrival is broken')
       }
-      const living = [...running, ...waiting].filter((sequence) => !sequence.dead)
+      const living = [...running, ...waiting]
       if (living.length !== known.size || living.some((sequence) => known.get(sequence.request.requestId) !== sequence))
         fail('a sequence is lost')
-      for (const { blocks, computed, tokens } of running) {
-        if (computed >= tokens.length || blocks.length < blocksFor(computed))
-          fail('a sequence has more computed than it holds')
+      for (const sequence of running) {
+        const { blocks, computed, planned, tokens, coming } = sequence
+        const guessed = issued.flatMap(({ parts }) => parts.filter((part) => part.sequence === sequence))
+        const most = guessed.reduce((sum, part) => sum + part.guesses.length, tokens.length + coming)
+        if (computed >= tokens.length || computed > planned || planned > most)
+          fail('a sequence has more computed than it has tokens')
+        if (blocks.length < blocksFor(planned)) fail('a sequence has more computed than it holds')
+        if (coming > issued.length) fail('a sequence waits for a token that no step brings')
       }
-      if (waiting.some((sequence) => sequence.blocks.length > 0 || sequence.slot >= 0))
+      if (waiting.some((sequence) => sequence.blocks.length > 0 || sequence.slot >= 0 || sequence.coming > 1))
         fail('a waiting sequence holds blocks')
     },
   }

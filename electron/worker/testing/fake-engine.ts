@@ -35,15 +35,22 @@ export const open: EngineAddon['open'] = async (spec, _group, onProgress): Promi
   const stepMs = Number(process.env['LANYARD_FAKE_STEP_MS'] ?? 1)
   const closed = Promise.withResolvers<void>()
   let steps = 0
+  let last: Promise<unknown> = Promise.resolve()
   return {
     async step(sequences) {
+      // One after the other, in the order they were given.
+      const before = last
+      const turn = Promise.withResolvers<void>()
+      last = turn.promise
+      await before
       await delay(stepMs)
+      turn.resolve()
       const first = sequences.find((step) => step.start === 0)?.tokens[0]
       if (first === crashToken) process.abort()
       if (first === lostToken)
         throw Object.assign(new Error('Rank 1 (10.0.0.2) is gone.'), { code: 'rank_lost', rank: 1 })
       steps++
-      return { tokens: model.step(sequences), micros: { total: stepMs * 1000, comm: 10, sample: 1 } }
+      return { tokens: model.step(sequences), micros: { total: stepMs * 1000, comm: 10, sample: 1, idle: 0 } }
     },
     follow: () => closed.promise,
     stats: () => ({

@@ -65,6 +65,13 @@ void CpuOps::summarise(Rows logits, int rows, size_t width, int first_id, const 
     std::copy(chosen.begin(), chosen.end(), tops + r * top_stride);
     summary.top = static_cast<int32_t>(chosen.size());
 
+    if (request.target >= 0) {
+      const int at = request.target - first_id;
+      if (at < 0 || at >= n) return;
+      candidates[r * candidate_stride] = {request.target, row[at], row[at]};
+      summary.candidates = 1;
+      return;
+    }
     undo.clear();
     if (request.adjust.any()) adjust_logits(request.adjust, row, width, first_id, undo);
     const float maximum = undo.empty() ? summary.raw_max : kernels_.maximum(row, n);
