@@ -1,11 +1,13 @@
 #include "packed.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
 #include <string>
 
 #include "../error.h"
+#include "blocks.h"
 
 namespace lanyard::model {
 namespace {
@@ -50,6 +52,18 @@ int bits_of(Encoding encoding) { return encoding == Encoding::f8_e4m3 || encodin
 
 // Scales and zeros are stored with groups of columns outside and rows inside.
 bool columns_first(Encoding e) { return e == Encoding::gptq4 || e == Encoding::gptq8 || e == Encoding::awq4; }
+
+ops::DType low_type(Encoding e) {
+  switch (e) {
+    case Encoding::f8_e4m3: return ops::DType::f8g;
+    case Encoding::mxfp4: return ops::DType::f4g;
+    case Encoding::gptq8:
+    case Encoding::q8_0:
+    case Encoding::q5_k:
+    case Encoding::q6_k: return ops::DType::i8g;
+    default: return ops::DType::i4g;
+  }
+}
 
 constexpr size_t words(size_t parts, size_t per_word) { return (parts + per_word - 1) / per_word; }
 
@@ -100,6 +114,28 @@ PackedRows::PackedRows(const TensorSource& tensor, Files& files) {
     throw Error("weights_mismatch", describe(tensor) + " should have " + std::to_string(rows) + " rows, but its pieces have " +
                                         std::to_string(first) + ".");
   }
+  low = low_type(tensor.packed.front().encoding);
+  for (const Piece& piece : pieces_) {
+    const ops::DType own = low_type(piece.spec.encoding);
+    const auto whole = [](ops::DType type) { return type == ops::DType::i4g || type == ops::DType::i8g; };
+    if (own != low && !(whole(own) && whole(low))) return;
+    if (own != low) low = ops::DType::i8g;  // 4-bit codes are 8-bit codes too
+  }
+  for (const int columns : {128, 64, 32, 16}) {
+    if (!shares_scales(columns)) continue;
+    group = columns;
+    return;
+  }
+}
+
+// Do all runs of so many columns share a scale?
+bool PackedRows::shares_scales(size_t columns) const {
+  for (const Piece& piece : pieces_) {
+    for (size_t c = 0; c < cols; ++c) {
+      if (piece.group_of[c] != piece.group_of[c / columns * columns]) return false;
+    }
+  }
+  return true;
 }
 
 PackedRows::Piece PackedRows::open(const PackedPiece& spec, size_t first, Files& files, const std::string& what) const {
@@ -141,6 +177,14 @@ PackedRows::Piece PackedRows::open(const PackedPiece& spec, size_t first, Files&
     case Encoding::mxfp4:
       piece.values = Table(spec.values, spec.rows, words(spec.skip_cols % 32 + cols, 32) * 16, files, what);
       break;
+    default: {
+      const BlockShape shape = block_shape(e);
+      if (spec.skip_cols >= shape.columns || spec.group_cols != shape.group || !spec.column_groups.empty()) {
+        throw Error("weights_mismatch", what + " has blocks of another shape.");
+      }
+      piece.values = Table(spec.values, spec.rows, words(spec.skip_cols + cols, shape.columns) * shape.bytes, files, what);
+      return piece;
+    }
   }
   const size_t scale_bytes = scale_size(spec.scale_type);
   const size_t row_groups = (spec.skip_rows + spec.rows - 1) / spec.group_rows + 1;
@@ -198,6 +242,21 @@ void PackedRows::codes(const Piece& piece, size_t row, uint8_t* out) const {
       for (size_t c = 0; c < cols; ++c) out[c] = (fetched.words[c] >> shift) & 15;
       return;
     }
+    default: return;  // blocks()
+  }
+}
+
+void PackedRows::blocks(const Piece& piece, size_t row, uint8_t* codes, std::vector<float>& scales,
+                        std::vector<float>& biases) const {
+  const BlockShape shape = block_shape(piece.spec.encoding);
+  const size_t skip = piece.spec.skip_cols, count = words(skip + cols, shape.columns), groups = shape.columns / shape.group;
+  scales.resize(count * groups);
+  biases.resize(count * groups);
+  uint8_t whole[256];
+  for (size_t b = 0; b < count; ++b) {
+    read_block(piece.spec.encoding, piece.values.row(row) + b * shape.bytes, whole, &scales[b * groups], &biases[b * groups]);
+    const size_t first = b * shape.columns, from = std::max(first, skip), end = std::min(first + shape.columns, skip + cols);
+    if (from < end) std::memcpy(codes + (from - skip), whole + (from - first), end - from);
   }
 }
 
@@ -222,28 +281,59 @@ void PackedRows::factors(const Piece& piece, size_t row, float* scales, float* z
   }
 }
 
-void PackedRows::read(size_t row, void* out) const {
+const PackedRows::Piece& PackedRows::piece_of(size_t row) const {
   size_t index = 0;
   while (index + 1 < pieces_.size() && pieces_[index + 1].first <= row) ++index;
-  const Piece& piece = pieces_[index];
+  return pieces_[index];
+}
+
+void PackedRows::read_grouped(size_t row, uint8_t* stored, float* scales, float* biases) const {
+  const Piece& piece = piece_of(row);
+  thread_local std::vector<float> all_scales, all_zeros;
+  if (block_shape(piece.spec.encoding).columns > 0) {
+    blocks(piece, row - piece.first, stored, all_scales, all_zeros);
+    for (size_t g = 0; g * group < cols; ++g) {
+      scales[g] = all_scales[piece.group_of[g * group]];
+      biases[g] = all_zeros[piece.group_of[g * group]];
+    }
+    return;
+  }
+  all_scales.resize(piece.groups);
+  all_zeros.resize(piece.groups);
+  codes(piece, row - piece.first, stored);
+  factors(piece, row - piece.first, all_scales.data(), all_zeros.data());
+  for (size_t g = 0; g * group < cols; ++g) {
+    const uint32_t from = piece.group_of[g * group];
+    scales[g] = all_scales[from];
+    biases[g] = -all_zeros[from] * all_scales[from];
+  }
+}
+
+void PackedRows::read(size_t row, void* out) const {
+  const Piece& piece = piece_of(row);
   thread_local std::vector<uint8_t> stored;
   thread_local std::vector<float> scales, zeros;
   stored.resize(cols);
+  auto* to = static_cast<float*>(out);
+  const uint32_t* group_of = piece.group_of.data();
+  if (block_shape(piece.spec.encoding).columns > 0) {
+    blocks(piece, row - piece.first, stored.data(), scales, zeros);
+    for (size_t c = 0; c < cols; ++c) to[c] = static_cast<float>(stored[c]) * scales[group_of[c]] + zeros[group_of[c]];
+    return;
+  }
   scales.resize(piece.groups);
   zeros.resize(piece.groups);
   codes(piece, row - piece.first, stored.data());
   factors(piece, row - piece.first, scales.data(), zeros.data());
-  auto* to = static_cast<float*>(out);
-  const uint32_t* group = piece.group_of.data();
   switch (piece.spec.encoding) {
     case Encoding::f8_e4m3:
-      for (size_t c = 0; c < cols; ++c) to[c] = kF8[stored[c]] * scales[group[c]];
+      for (size_t c = 0; c < cols; ++c) to[c] = kF8[stored[c]] * scales[group_of[c]];
       return;
     case Encoding::mxfp4:
-      for (size_t c = 0; c < cols; ++c) to[c] = kF4[stored[c]] * scales[group[c]];
+      for (size_t c = 0; c < cols; ++c) to[c] = kF4[stored[c]] * scales[group_of[c]];
       return;
     default:
-      for (size_t c = 0; c < cols; ++c) to[c] = (static_cast<float>(stored[c]) - zeros[group[c]]) * scales[group[c]];
+      for (size_t c = 0; c < cols; ++c) to[c] = (static_cast<float>(stored[c]) - zeros[group_of[c]]) * scales[group_of[c]];
   }
 }
 

@@ -32,6 +32,7 @@ class PackedRows final : public ops::RowSource {
   // Throws Error weights_truncated, weights_mismatch.
   PackedRows(const TensorSource& tensor, Files& files);
   void read(size_t row, void* out) const override;
+  void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override;
 
  private:
   struct Piece {
@@ -43,8 +44,12 @@ class PackedRows final : public ops::RowSource {
   };
 
   Piece open(const PackedPiece& spec, size_t first, Files& files, const std::string& what) const;
+  const Piece& piece_of(size_t row) const;
+  bool shares_scales(size_t columns) const;
   void codes(const Piece& piece, size_t row, uint8_t* out) const;
   void factors(const Piece& piece, size_t row, float* scales, float* zeros) const;
+  // Both, of blocks with scales of their own.
+  void blocks(const Piece& piece, size_t row, uint8_t* codes, std::vector<float>& scales, std::vector<float>& biases) const;
 
   uint64_t id_;  // of all sources ever made: names what a thread has cached
   std::vector<Piece> pieces_;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import type { EngineSpec, RankSplit, SamplingParams, TensorSource } from '../../electron/contract/engine.ts'
-import { loadPlan, modelFacts, readHeaders, wholeSplit, type ModelFacts } from '../../electron/models/models.ts'
+import { loadPlan, modelFacts, openModel, readHeaders, wholeSplit, type ModelFacts } from '../../electron/models/models.ts'
 import type { Engine, EngineAddon, Group, GroupOptions, SequenceStep, StepResult } from '../../electron/worker/rank/addon.ts'
 import { withEncodedPlans } from '../../electron/worker/rank/step-plan.ts'
 
@@ -67,6 +67,7 @@ export const cuts: { name: string; fractions: number[]; heads?: (count: number) 
   { name: '3 ranks, 21 : 47 : 32', fractions: [0.21, 0.68] },
   { name: '3 ranks, one without heads', fractions: [0.4, 0.55], heads: (count) => [Math.ceil(count / 2), Math.ceil(count / 2)] },
   { name: '3 ranks, the first without anything', fractions: [0, 0.45], heads: (count) => [0, Math.ceil(count / 2)] },
+  { name: '5 ranks', fractions: [0.2, 0.4, 0.6, 0.8] },
   { name: '3 ranks, one without FFN and vocabulary', fractions: [0.5, 0.5], heads: (count) => [1, count - 1] },
 ]
 
@@ -115,13 +116,16 @@ export function specOf(facts: ModelFacts, split: RankSplit, tensors: TensorSourc
   }
 }
 
-/** Opens the model in `folder` on as many ranks as there are splits. */
+/** Opens the model in `folder` (or a GGUF file) on as many ranks as there are splits. */
 export async function openRanks(folder: string, options: RanksOptions = {}): Promise<Ranks> {
-  const facts = modelFacts(readJson(path.join(folder, 'config.json')), {
-    ...(options.vocabUsed ? { vocabUsed: options.vocabUsed } : {}),
-    ...(options.context ? { context: options.context } : {}),
-  })
-  const headers = await readHeaders(folder)
+  const gguf = folder.endsWith('.gguf') ? await openModel(folder) : null
+  const facts =
+    gguf?.facts ??
+    modelFacts(readJson(path.join(folder, 'config.json')), {
+      ...(options.vocabUsed ? { vocabUsed: options.vocabUsed } : {}),
+      ...(options.context ? { context: options.context } : {}),
+    })
+  const headers = gguf?.headers ?? await readHeaders(folder)
   const splits = options.splits ?? [wholeSplit(facts.decoder)]
   const groups = splits.map((_, rank) => addon.createGroup(groupOptions(rank, splits.length, options.wire)))
   const peers = groups.map((group) => ({ host: '127.0.0.1', port: group.port }))
@@ -161,11 +165,18 @@ export function ropeAlpha(facts: ModelFacts, promptLength: number): number {
   return length > 0 ? Math.max(2 ** Math.ceil(Math.log2(promptLength / length) + 1) - 1, 1) : 1
 }
 
-/** The largest difference; Infinity or NaN where a value is not a number. */
-export function worst(actual: Float32Array, expected: Float32Array): number {
+/**
+ * The largest difference; NaN where a value is not a number. With a decoder the padding rows of its vocabulary, which
+ * are never sampled, must be −∞ and are left out.
+ */
+export function worst(actual: Float32Array, expected: Float32Array, decoder?: { vocab: number; vocabUsed: number }): number {
   if (actual.length !== expected.length) throw new Error(`${actual.length} values instead of ${expected.length}`)
   let largest = 0
   for (let i = 0; i < actual.length; i++) {
+    if (decoder && i % decoder.vocab >= decoder.vocabUsed) {
+      if (actual[i] !== -Infinity) throw new Error(`padding row ${i % decoder.vocab} has ${actual[i]}`)
+      continue
+    }
     const error = Math.abs(actual[i]! - expected[i]!)
     if (!(error <= largest)) largest = error
   }
