@@ -52,9 +52,17 @@ export function sanitizedStep({ name, folder, sanitizers, targets }: Sanitized):
       dropForeignCache(folder, generator)
       await cmake(
         [
-          ...['-S', 'native', '-B', folder, '-G', generator],
-          ...['-DCMAKE_BUILD_TYPE=Release', '-DCMAKE_CXX_FLAGS_RELEASE=-O1'],
-          ...['-DLANYARD_ADDON=OFF', '-DLANYARD_TESTS=ON', `-DLANYARD_SANITIZE=${sanitizers}`],
+          '-S',
+          'native',
+          '-B',
+          folder,
+          '-G',
+          generator,
+          '-DCMAKE_BUILD_TYPE=Release',
+          '-DCMAKE_CXX_FLAGS_RELEASE=-O1',
+          '-DLANYARD_ADDON=OFF',
+          '-DLANYARD_TESTS=ON',
+          `-DLANYARD_SANITIZE=${sanitizers}`,
         ],
         say,
       )
