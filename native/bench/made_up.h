@@ -71,10 +71,10 @@ class Noise {
     const size_t span = (rows - 1) * kStep + cols * 2;
     const size_t room = kValues * 2 - span;
     start_ = (start_ + 7919 * 2) % (room / 2 * 2);
-    return {role, layer, -1, ops::DType::bf16, rows, cols, {{path_, kOnes * 2 + start_, rows, cols * 2, kStep}}};
+    return {role, layer, -1, ops::DType::bf16, rows, cols, {{path_, kOnes * 2 + start_, rows, cols * 2, kStep}}, {}};
   }
   model::TensorSource ones(model::Role role, int layer, size_t count) const {
-    return {role, layer, -1, ops::DType::bf16, count, 1, {{path_, 0, count, 2, 2}}};
+    return {role, layer, -1, ops::DType::bf16, count, 1, {{path_, 0, count, 2, 2}}, {}};
   }
 
  private:
