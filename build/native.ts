@@ -11,6 +11,66 @@ import type { Step } from './steps.ts'
 export const nativeFolder = 'dist/native'
 export const addonFile = `${nativeFolder}/lanyard_engine.node`
 
+export interface Sanitized {
+  /** of the build folder, and for people */
+  name: string
+  folder: string
+  /** GCC's names */
+  sanitizers: string
+  /** CMake targets, and the ctest programs among them */
+  targets: string[]
+  filter: string
+}
+
+/** The native tests once with everything that finds wrong reads and writes, and what has threads once for data races. */
+export const sanitized: Sanitized[] = [
+  {
+    name: 'address and undefined behaviour',
+    folder: `${nativeFolder}-address`,
+    sanitizers: 'address,undefined',
+    targets: ['lanyard_tests'],
+    filter: '.',
+  },
+  {
+    name: 'data races',
+    folder: `${nativeFolder}-thread`,
+    sanitizers: 'thread',
+    targets: ['comm_collectives', 'comm_failures', 'comm_joining', 'comm_links', 'engine_ranks'],
+    filter: '^(comm_|engine_ranks$)',
+  },
+]
+
+/** Builds the test programs under a sanitizer, without the addon. */
+export function sanitizedStep({ name, folder, sanitizers, targets }: Sanitized): Step {
+  return {
+    name: path.basename(folder),
+    title: `native tests against ${name}`,
+    inputs: () => [...sources('native/**'), 'build/native.ts'],
+    outputs: [`${folder}/CMakeCache.txt`],
+    work: async (say) => {
+      const generator = await checkTools()
+      dropForeignCache(folder, generator)
+      await cmake(
+        [
+          '-S',
+          'native',
+          '-B',
+          folder,
+          '-G',
+          generator,
+          '-DCMAKE_BUILD_TYPE=Release',
+          '-DCMAKE_CXX_FLAGS_RELEASE=-O1',
+          '-DLANYARD_ADDON=OFF',
+          '-DLANYARD_TESTS=ON',
+          `-DLANYARD_SANITIZE=${sanitizers}`,
+        ],
+        say,
+      )
+      await cmake(['--build', folder, '--parallel', jobs(), '--target', ...targets], say)
+    },
+  }
+}
+
 /** `withTests` also builds the ctest and benchmark programs. */
 export function nativeStep(withTests: boolean): Step {
   return {
@@ -24,7 +84,7 @@ export function nativeStep(withTests: boolean): Step {
         throw new BuildError('native/CMakeLists.txt is missing: this checkout is not complete.')
       }
       const generator = await checkTools()
-      dropForeignCache(generator)
+      dropForeignCache(nativeFolder, generator)
       await cmake(
         [
           '-S',
@@ -39,21 +99,22 @@ export function nativeStep(withTests: boolean): Step {
         ],
         say,
       )
-      const jobs = process.env.LANYARD_JOBS ?? String(availableParallelism())
-      await cmake(['--build', nativeFolder, '--parallel', jobs], say)
+      await cmake(['--build', nativeFolder, '--parallel', jobs()], say)
     },
   }
 }
 
+const jobs = () => process.env.LANYARD_JOBS ?? String(availableParallelism())
+
 // CMake refuses a build folder made with another generator or for a checkout that has been moved.
-function dropForeignCache(generator: string): void {
-  const file = path.join(root, nativeFolder, 'CMakeCache.txt')
+function dropForeignCache(folder: string, generator: string): void {
+  const file = path.join(root, folder, 'CMakeCache.txt')
   if (!existsSync(file)) return
   const cache = readFileSync(file, 'utf8')
   const isOurs =
     cache.includes(`CMAKE_GENERATOR:INTERNAL=${generator}\n`) &&
     cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${path.join(root, 'native')}\n`)
-  if (!isOurs) rmSync(path.join(root, nativeFolder), { recursive: true })
+  if (!isOurs) rmSync(path.join(root, folder), { recursive: true })
 }
 
 async function cmake(args: string[], say: (text: string) => void): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * `npm test`: all tests, or parts: `npm test -- native|lint|unit|system [FILTER…]`. The last line is
+ * `npm test`: all tests, or parts: `npm test -- native|lint|unit|system|sanitize [FILTER…]`. The last line is
  * `N passed, N failed` over everything that ran.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -8,9 +8,9 @@ import { pinnedNode, root } from './bootstrap.mjs'
 import { buildAll } from './build.ts'
 import { installTestPackages } from './debian.ts'
 import { runChecks } from './lint.ts'
-import { nativeFolder } from './native.ts'
+import { nativeFolder, sanitized, sanitizedStep } from './native.ts'
 import { run } from './run.ts'
-import { BuildError } from './steps.ts'
+import { BuildError, buildLock, runStep } from './steps.ts'
 
 interface Figures {
   passed: number
@@ -22,6 +22,8 @@ interface Stage {
   name: string
   timeoutMs: number
   run: (filters: string[], timeoutMs: number) => Promise<Figures>
+  /** only when asked for by name */
+  isExtra?: boolean
 }
 
 const minute = 60_000
@@ -32,10 +34,12 @@ const stages: Stage[] = [
   { name: 'lint', timeoutMs: 10 * minute, run: runLint },
   { name: 'unit', timeoutMs: 10 * minute, run: (...args) => runVitest('unit', ...args) },
   { name: 'system', timeoutMs: 25 * minute, run: (...args) => runVitest('system', ...args) },
+  // Compiles the engine twice more: three to five minutes on two cores, beyond what every run should take.
+  { name: 'sanitize', timeoutMs: 20 * minute, run: runSanitized, isExtra: true },
 ]
 
 export async function test(args: string[]): Promise<number> {
-  const wanted = stages.filter((stage) => args[0] === undefined || args[0] === stage.name)
+  const wanted = stages.filter((stage) => (args[0] === undefined ? !stage.isExtra : args[0] === stage.name))
   if (wanted.length === 0) {
     console.error(`There is no part "${args[0]}": npm test -- ${stages.map((stage) => stage.name).join('|')} [FILTER…]`)
     return 2
@@ -54,7 +58,7 @@ export async function test(args: string[]): Promise<number> {
   const began = performance.now()
   try {
     if (wanted.some((stage) => stage.name === 'system')) await installTestPackages()
-    if (wanted.some((stage) => stage.name !== 'lint')) await buildAll({ withTests: true })
+    if (wanted.some((stage) => stage.name !== 'lint' && !stage.isExtra)) await buildAll({ withTests: true })
   } catch (error) {
     if (!(error instanceof BuildError)) throw error
     console.error(error.message)
@@ -78,17 +82,38 @@ function summary(lines: string[], total: Figures): number {
   return total.failed === 0 ? 0 : 1
 }
 
-async function runNative(filters: string[], timeoutMs: number): Promise<Figures> {
-  const junit = path.join(results, 'native.xml')
-  const filter = filters.length > 0 ? ['-R', filters.join('|')] : []
-  const args = ['--test-dir', path.join(root, nativeFolder), '--output-on-failure', '--no-tests=error', ...filter]
+function runNative(filters: string[], timeoutMs: number): Promise<Figures> {
+  return runCtest(nativeFolder, 'native', filters.length > 0 ? filters.join('|') : '.', timeoutMs)
+}
+
+async function runSanitized(_filters: string[], timeoutMs: number): Promise<Figures> {
+  const total: Figures = { passed: 0, failed: 0, skipped: 0 }
+  for (const one of sanitized) {
+    try {
+      using _lock = await buildLock()
+      await runStep(sanitizedStep(one))
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error
+      console.error(error.message)
+      total.failed++
+      continue
+    }
+    const figures = await runCtest(one.folder, path.basename(one.folder), one.filter, timeoutMs / sanitized.length)
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += figures[key]
+  }
+  return total
+}
+
+async function runCtest(folder: string, name: string, filter: string, timeoutMs: number): Promise<Figures> {
+  const junit = path.join(results, `${name}.xml`)
+  const args = ['--test-dir', path.join(root, folder), '--output-on-failure', '--no-tests=error', '-R', filter]
   const { status, timedOut } = await run('ctest', [...args, '--timeout', '300', '--output-junit', junit], {
     cwd: root,
     show: true,
     timeoutMs,
   })
   const suite = existsSync(junit) ? readFileSync(junit, 'utf8') : ''
-  const figure = (name: string) => Number(new RegExp(`\\s${name}="(\\d+)"`).exec(suite)?.[1] ?? 0)
+  const figure = (attribute: string) => Number(new RegExp(`\\s${attribute}="(\\d+)"`).exec(suite)?.[1] ?? 0)
   const failed = figure('failures') + figure('errors')
   const skipped = figure('skipped') + figure('disabled')
   return crashAware({ passed: figure('tests') - failed - skipped, failed, skipped }, status, timedOut, timeoutMs)

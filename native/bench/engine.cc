@@ -1,11 +1,9 @@
 // One rank's engine on a model of real shape whose weights are made up in memory: reading a prompt, writing an answer,
 // memory at rest, and all of it beside the bandwidth this computer had in the same minute.
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +14,7 @@
 #include "../error.h"
 #include "../ops/cpu/memory.h"
 #include "../ops/cpu/pool.h"
+#include "made_up.h"
 
 using namespace lanyard;
 using Clock = std::chrono::steady_clock;
@@ -42,20 +41,8 @@ Prints, besides tokens per second:
   memory          resident after loading against matrices + KV cache + workspace
 )";
 
-struct Shape {
-  const char* name;
-  int hidden, ffn, layers, heads, kv, vocab;
-  double theta;
-};
-
-constexpr Shape kShapes[] = {
-    {"0.1b", 576, 1536, 30, 9, 3, 49152, 100000},
-    {"0.5b", 896, 4864, 24, 14, 2, 151936, 1000000},
-    {"1b", 2048, 8192, 16, 32, 8, 128256, 500000},
-};
-
 struct Options {
-  const Shape* shape = &kShapes[1];
+  const bench::Shape* shape = bench::shape_named("0.5b");
   model::WeightType weights = model::WeightType::bf16;
   const char* weights_name = "bf16";
   int threads = 1, prompt = 512, tokens = 32, streams = 1, chunk = 512, repeat = 3;
@@ -85,8 +72,8 @@ Options parse(int argc, char** argv) {
       return static_cast<int>(n);
     };
     if (name == "--shape") {
-      o.shape = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const Shape& s) { return value == s.name; });
-      if (o.shape == std::end(kShapes)) usage("There is no shape " + value + ".");
+      o.shape = bench::shape_named(value);
+      if (!o.shape) usage("There is no shape " + value + ".");
     } else if (name == "--weights") {
       using enum model::WeightType;
       const std::pair<const char*, model::WeightType> types[] = {{"bf16", bf16}, {"int8", i8}, {"int4", i4}, {"f32", f32}};
@@ -111,129 +98,16 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-// A file that lives in memory: ones, then noise. Every tensor's rows are taken from it, each row a bit further on, so
-// that a model of any size costs a few MiB besides its packed weights.
-class Noise {
- public:
-  Noise() {
-    fd_ = memfd_create("weights", 0);
-    std::vector<uint16_t> values(kOnes + kValues);
-    uint64_t state = 88172645463325252u;
-    for (size_t i = 0; i < values.size(); ++i) {
-      state ^= state << 13;
-      state ^= state >> 7;
-      state ^= state << 17;
-      const float uniform = static_cast<float>(state >> 40) / 0x1p23f - 1.0f;
-      values[i] = ops::float_to_bf16(i < kOnes ? 1.0f : uniform * 0.05f);
-    }
-    const auto* bytes = reinterpret_cast<const char*>(values.data());
-    size_t done = 0;
-    while (fd_ >= 0 && done < values.size() * 2) {
-      const ssize_t count = write(fd_, bytes + done, values.size() * 2 - done);
-      if (count <= 0) break;
-      done += static_cast<size_t>(count);
-    }
-    if (done < values.size() * 2) throw Error("out_of_memory", "There is no memory for the made-up weights.");
-    path_ = "/proc/self/fd/" + std::to_string(fd_);
-  }
-  ~Noise() { close(fd_); }
-
-  model::TensorSource matrix(model::Role role, int layer, size_t rows, size_t cols) {
-    constexpr size_t kStep = 74;  // bytes from row to row
-    const size_t span = (rows - 1) * kStep + cols * 2;
-    const size_t room = kValues * 2 - span;
-    start_ = (start_ + 7919 * 2) % (room / 2 * 2);
-    return {role, layer, -1, ops::DType::bf16, rows, cols, {{path_, kOnes * 2 + start_, rows, cols * 2, kStep}}};
-  }
-  model::TensorSource ones(model::Role role, int layer, size_t count) const {
-    return {role, layer, -1, ops::DType::bf16, count, 1, {{path_, 0, count, 2, 2}}};
-  }
-
- private:
-  static constexpr size_t kOnes = 16384, kValues = size_t{8} << 20;
-  int fd_ = -1;
-  std::string path_;
-  size_t start_ = 0;
-};
-
-constexpr int kBlock = 32;
-
-model::EngineSpec spec_of(const Options& o, Noise& noise) {
-  const Shape& s = *o.shape;
-  model::EngineSpec spec;
-  model::DecoderSpec& d = spec.decoder;
-  const int dim = s.hidden / s.heads;
-  d.family = "bench";
-  d.hidden = s.hidden;
-  d.layers = s.layers;
-  d.query_heads = s.heads;
-  d.kv_heads = s.kv;
-  d.head_dim = dim;
-  d.ffn = s.ffn;
-  d.vocab = d.vocab_used = s.vocab;
-  d.norm_eps = 1e-5f;
-  d.attention_scale = 1 / std::sqrt(static_cast<float>(dim));
-  ops::RopeTable rope{{}, dim, 1, s.theta};
-  for (int i = 0; i < dim / 2; ++i) rope.inv_freq.push_back(static_cast<float>(std::pow(s.theta, -2.0 * i / dim)));
-  d.ropes = {rope};
-  d.layer_rope.assign(s.layers, 0);
-  d.layer_window.assign(s.layers, 0);
-  d.layer_moe.assign(s.layers, false);
-
-  const int blocks = (o.prompt + o.tokens + kBlock - 1) / kBlock;
-  d.context = blocks * kBlock;
-  spec.split = {{0, s.heads}, {0, s.kv}, {0, s.ffn}, {0, s.vocab}};
-  using enum model::Role;
-  const size_t hidden = s.hidden, ffn = s.ffn, vocab = s.vocab;
-  spec.tensors = {noise.matrix(embed, -1, vocab, hidden), noise.ones(final_norm, -1, hidden), noise.matrix(lm_head, -1, vocab, hidden)};
-  for (int l = 0; l < s.layers; ++l) {
-    spec.tensors.push_back(noise.ones(attn_norm, l, hidden));
-    spec.tensors.push_back(noise.matrix(attn_qkv, l, static_cast<size_t>(s.heads + 2 * s.kv) * dim, hidden));
-    spec.tensors.push_back(noise.matrix(attn_o, l, hidden, hidden));
-    spec.tensors.push_back(noise.ones(ffn_norm, l, hidden));
-    spec.tensors.push_back(noise.matrix(ffn_gate_up, l, 2 * ffn, hidden));
-    spec.tensors.push_back(noise.matrix(ffn_down, l, hidden, ffn));
-  }
-  spec.weights = o.weights;
-  spec.compute = o.compute;
-  spec.kv = {0, blocks * o.streams, kBlock, o.kv};
-  spec.max_step_tokens = std::max(o.chunk, o.streams);
-  spec.max_sequences = o.streams;
-  spec.threads = o.threads;
-  return spec;
-}
-
-int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value)); }
-
-struct Piece {
-  int stream, start;
-  std::vector<int32_t> tokens;
-  bool sample;
-};
-
-std::vector<std::byte> plan_of(const std::vector<Piece>& pieces, int blocks_per_stream) {
-  std::vector<int32_t> words(engine::kHeaderWords), tokens, blocks;
-  for (const Piece& p : pieces) {
-    const int length = p.start + static_cast<int>(p.tokens.size()), count = (length + kBlock - 1) / kBlock;
-    int32_t record[engine::kRecordWords] = {};
-    record[engine::kSlot] = p.stream;
-    record[engine::kTokenCount] = static_cast<int32_t>(p.tokens.size());
-    record[engine::kStart] = p.start;
-    record[engine::kBlockCount] = count;
-    record[engine::kRopeAlpha] = record[engine::kTopP] = record[engine::kRepetitionPenalty] = bits(1);
-    record[engine::kRowCount] = p.sample;
-    record[engine::kLogprobs] = -1;
-    words.insert(words.end(), record, record + engine::kRecordWords);
-    tokens.insert(tokens.end(), p.tokens.begin(), p.tokens.end());
-    for (int i = 0; i < count; ++i) blocks.push_back(p.stream * blocks_per_stream + i);
-  }
-  const int32_t header[engine::kHeaderWords] = {engine::kPlanMagic, 1, 0, static_cast<int32_t>(pieces.size()),
-                                                static_cast<int32_t>(tokens.size()), static_cast<int32_t>(blocks.size())};
-  std::copy(std::begin(header), std::end(header), words.begin());
-  words.insert(words.end(), tokens.begin(), tokens.end());
-  words.insert(words.end(), blocks.begin(), blocks.end());
-  const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
-  return {bytes, bytes + words.size() * 4};
+model::EngineSpec spec_of(const Options& o, bench::Noise& noise) {
+  bench::ModelOptions m;
+  m.weights = o.weights;
+  m.kv = o.kv;
+  m.compute = o.compute;
+  m.positions = o.prompt + o.tokens;
+  m.streams = o.streams;
+  m.step_tokens = o.chunk;
+  m.threads = o.threads;
+  return bench::spec_of(*o.shape, m, noise);
 }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -287,7 +161,7 @@ void run(const Options& o) {
   std::vector<double> bandwidth;
   measure_reads(o.threads, 6, bandwidth);
 
-  Noise noise;
+  bench::Noise noise;
   const auto alone = comm::make_single();
   const double before = resident_bytes();
   const auto loading = Clock::now();
@@ -296,7 +170,7 @@ void run(const Options& o) {
   const engine::Stats stats = engine.stats();
   const double at_rest = resident_bytes() - before;
 
-  const int blocks = (o.prompt + o.tokens + kBlock - 1) / kBlock;
+  const int blocks = (o.prompt + o.tokens + bench::kBlock - 1) / bench::kBlock;
   std::vector<double> prefill, decode;
   for (int round = 0; round < o.repeat; ++round) {
     engine::StepOutcome outcome;
@@ -305,9 +179,9 @@ void run(const Options& o) {
     for (int s = 0; s < o.streams; ++s) {
       for (int start = 0; start < o.prompt; start += o.chunk) {
         const int count = std::min(o.chunk, o.prompt - start);
-        Piece piece{s, start, {}, start + count == o.prompt};
+        bench::Piece piece{s, start, {}, start + count == o.prompt};
         for (int i = 0; i < count; ++i) piece.tokens.push_back((s * 101 + (start + i) * 7919 + 13) % o.shape->vocab);
-        auto plan = plan_of({piece}, blocks);
+        auto plan = bench::plan_of({piece}, blocks);
         outcome = {};
         const auto began = Clock::now();
         engine.step(plan, outcome);
@@ -320,9 +194,9 @@ void run(const Options& o) {
     // The token that the prompt gave is known: `tokens` steps write the next ones.
     std::vector<double> steps;
     for (int i = 0; i < o.tokens; ++i) {
-      std::vector<Piece> pieces;
+      std::vector<bench::Piece> pieces;
       for (int s = 0; s < o.streams; ++s) pieces.push_back({s, o.prompt + i, {next[s]}, true});
-      auto plan = plan_of(pieces, blocks);
+      auto plan = bench::plan_of(pieces, blocks);
       outcome = {};
       const auto began = Clock::now();
       engine.step(plan, outcome);

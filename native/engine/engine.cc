@@ -23,6 +23,11 @@ void check_spec(const model::EngineSpec& spec) {
                     spec.max_sequences > 0 && spec.kv.blocks > 0 && static_cast<int>(d.layer_rope.size()) == d.layers &&
                     static_cast<int>(d.layer_window.size()) == d.layers && static_cast<int>(d.layer_moe.size()) == d.layers;
   if (!sane) throw Error("bad_request", "The engine spec has a size of zero, or lists that do not fit its layers.");
+  // Beyond any model and machine, and far from where products of sizes overflow.
+  const bool bounded = d.hidden <= 1 << 18 && d.layers <= 1 << 12 && d.query_heads <= 1 << 14 && d.head_dim <= 1 << 12 &&
+                       d.vocab <= 1 << 24 && d.context <= 1 << 28 && d.experts <= 1 << 14 && spec.max_step_tokens <= 1 << 20 &&
+                       spec.max_sequences <= 1 << 16 && spec.kv.block_size >= 1 && spec.kv.block_size <= 1 << 12 && spec.threads <= 1 << 10;
+  if (!bounded) throw Error("bad_request", "The engine spec has a size beyond any model or machine.");
   for (const int rope : d.layer_rope) {
     if (rope < 0 || rope >= static_cast<int>(d.ropes.size())) throw Error("bad_request", "A layer names a rope table that is not there.");
   }

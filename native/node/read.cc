@@ -201,10 +201,10 @@ std::vector<double> numbers(const Napi::Value& value, const char* name) {
     return {typed.Data(), typed.Data() + typed.ElementLength()};
   }
   const Napi::Object array = value.As<Napi::Object>();
-  const auto length = static_cast<uint32_t>(number(array, "length"));
-  out.reserve(length);
-  for (uint32_t i = 0; i < length; ++i) {
-    const Napi::Value item = array.Get(i);
+  // Anything with a length may come; no memory is set aside for what may not be there.
+  const int length = integer(array, "length");
+  for (int i = 0; i < length; ++i) {
+    const Napi::Value item = array.Get(static_cast<uint32_t>(i));
     if (!item.IsNumber()) refuse(value.Env(), name, "an array of numbers");
     out.push_back(item.As<Napi::Number>().DoubleValue());
   }
