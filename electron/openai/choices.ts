@@ -72,6 +72,7 @@ async function* metered(
   let end: CompletionEnd | null = null
   try {
     for await (const event of completion.run(signal, { seed })) {
+      if (event.kind === 'waiting' && event.queued === 0) meter.reading()
       if (event.kind === 'text' && event.tokens.length > 0) meter.tokens(event.tokens.length)
       if (event.kind === 'ended') end = event
       yield event

@@ -40,6 +40,10 @@ function newSeries() {
       time_to_first_token_seconds: histogram(seconds),
       inter_token_latency_seconds: histogram(perToken),
       e2e_request_latency_seconds: histogram(seconds),
+      request_queue_time_seconds: histogram(seconds),
+      request_prefill_time_seconds: histogram(seconds),
+      request_decode_time_seconds: histogram(seconds),
+      request_inference_time_seconds: histogram(seconds),
       request_time_per_output_token_seconds: histogram(perToken),
       request_prompt_tokens: histogram(tokenCounts),
       request_generation_tokens: histogram(tokenCounts),
@@ -51,6 +55,8 @@ function newSeries() {
 type Series = ReturnType<typeof newSeries>
 
 export interface ChoiceMeter {
+  /** its prompt is being read, nothing is before it in the queue any more */
+  reading(): void
   /** so many tokens came; the first time it started */
   tokens(count: number): void
   ended(end: CompletionEnd | null): void
@@ -86,16 +92,23 @@ export function createMetrics(
     choice(model) {
       const series = seriesOf(model)
       let phase: 'waiting' | 'running' | 'ended' = 'waiting'
+      const begun = now()
+      let readFrom: number | null = null
+      let first: number | null = null
       let last = 0
       series.waiting++
       active++
       return {
+        reading() {
+          readFrom ??= now()
+        },
         tokens(count) {
           const at = now()
           // tokens that come together share the time since those before them
           for (let n = 0; phase === 'running' && n < count; n++)
             observe(series.histograms.inter_token_latency_seconds, (at - last) / 1000 / count)
           last = at
+          first ??= at
           if (phase !== 'waiting') return
           phase = 'running'
           series.waiting--
@@ -114,6 +127,13 @@ export function createMetrics(
                 : end.finishReason
           series.ended.set(reason, (series.ended.get(reason) ?? 0) + 1)
           if (end) record(series, end)
+          if (first === null) return
+          const { histograms } = series
+          const read = readFrom ?? begun
+          observe(histograms.request_queue_time_seconds, (read - begun) / 1000)
+          observe(histograms.request_prefill_time_seconds, (first - read) / 1000)
+          observe(histograms.request_decode_time_seconds, (last - first) / 1000)
+          observe(histograms.request_inference_time_seconds, (last - read) / 1000)
         },
       }
     },
@@ -149,6 +169,10 @@ const help: Record<string, string> = {
   time_to_first_token_seconds: 'Time from the request to its first token.',
   e2e_request_latency_seconds: 'Time from the request to its end.',
   request_time_per_output_token_seconds: 'Time per token after the first.',
+  request_queue_time_seconds: 'Time until a prompt began to be read.',
+  request_prefill_time_seconds: 'Time of reading a prompt, to the first token.',
+  request_decode_time_seconds: 'Time from the first token to the last.',
+  request_inference_time_seconds: 'Time from the beginning of reading to the last token.',
   request_prompt_tokens: 'Prompt tokens of a generation.',
   request_generation_tokens: 'Tokens of a generation.',
   request_params_n: 'Choices asked for.',

@@ -383,6 +383,12 @@ describe('the other routes', () => {
     ]) {
       expect(metrics).toContain(line)
     }
+    const of = (name: string) => Number(new RegExp(`vllm:${name}\\{[^}]*\\} (\\S+)`).exec(metrics)![1])
+    expect(of('request_queue_time_seconds_count')).toBe(of('request_inference_time_seconds_count'))
+    expect(of('request_inference_time_seconds_sum')).toBeCloseTo(
+      of('request_prefill_time_seconds_sum') + of('request_decode_time_seconds_sum'),
+      6,
+    )
     const count = /inter_token_latency_seconds_count\{[^}]*\} (\d+)/.exec(metrics)
     expect(Number(count![1])).toBeGreaterThan(0)
   })

@@ -95,6 +95,28 @@ function Details({ deployment: d }: { deployment: Deployment }) {
             {d.ranks.length > 1 && (
               <Figure label={t.deploy.commShare} value={f.percent(stats.commShare)} note={t.deploy.commShareNote} />
             )}
+            {stats.betweenSteps !== null && (
+              <Figure
+                label={t.deploy.betweenSteps}
+                value={f.number(Math.round(stats.betweenSteps))}
+                unit="µs"
+                note={t.deploy.betweenStepsNote}
+              />
+            )}
+            {stats.drafted > 0 && (
+              <Figure
+                label={t.deploy.guessed}
+                value={f.percent(stats.accepted / stats.drafted)}
+                note={t.deploy.guessedNote(f.number(stats.accepted), f.number(stats.drafted))}
+              />
+            )}
+            {stats.cachedTokens > 0 && (
+              <Figure
+                label={t.deploy.cached}
+                value={f.percent(stats.cachedTokens / stats.readTokens)}
+                note={t.deploy.cachedNote(f.number(stats.cachedTokens), f.number(stats.readTokens))}
+              />
+            )}
             <Figure
               label={t.deploy.soFar}
               value={f.number(stats.generatedTokens)}
