@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { loadTokenizer } from '../../electron/models/models.ts'
 
 const here = import.meta.dirname
 const model = path.join(here, 'model')
@@ -66,6 +67,16 @@ describe('the built-in model', () => {
     expect(Math.max(...Object.values(tokenizer.model.vocab)) + 1).toBe(config['vocab_size'])
     expect(json('model', 'tokenizer_config.json')['chat_template']).toContain('<|im_start|>')
   })
+})
+
+test('the app’s tokenizer makes the same tokens as the one that the model was trained with', async () => {
+  const tokenizer = await loadTokenizer(model)
+  const wanted = json('evaluation', 'tokens.json') as Record<string, number[]>
+  expect(Object.keys(wanted).length).toBeGreaterThan(5)
+  for (const [text, ids] of Object.entries(wanted)) {
+    expect([...tokenizer.encode(text)], text).toEqual(ids)
+    expect(tokenizer.decode(ids), text).toBe(text)
+  }
 })
 
 describe('the evaluation', () => {

@@ -13,6 +13,8 @@ from .model import Llama, Shape
 from .tokens import SPECIALS, TEMPLATE, Chat
 
 HERE = Path(__file__).resolve().parent
+# Texts whose tokens a test compares with what the app's tokenizer makes of them.
+OTHER_TEXTS = ["lanyard machines add user@host", "それは何ですか 🙂 Ünïcödé", "DON'T you'll we've 3.14", "繁體字與简体字，混在一起"]
 
 
 def config_of(shape, tokenizer):
@@ -62,6 +64,8 @@ def export(work, out):
     (out / "model.safetensors").chmod(0o644)
     write_json(out / "config.json", config_of(shape, tokenizer))
     tokenizer.save(str(out / "tokenizer.json"), pretty=False)
+    samples = ["Hello! How do I add a machine?", "怎么添加机器？Naïve café — 8317端口，ok~", "  two  spaces\n\nnew line\t!", *OTHER_TEXTS]
+    write_json(HERE.parent / "evaluation" / "tokens.json", {text: tokenizer.encode(text, add_special_tokens=False).ids for text in samples})
     write_json(
         out / "tokenizer_config.json",
         {

@@ -31,8 +31,9 @@ class Norm(nn.Module):
         self.eps = eps
 
     def forward(self, x):
-        x32 = x.float()
-        return (x32 * torch.rsqrt(x32.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight).to(x.dtype)
+        y = F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps)
+        # What follows is matrix products: one cast here instead of one in each of them.
+        return y.to(torch.bfloat16) if torch.is_autocast_enabled("cpu") else y
 
 
 class Attention(nn.Module):
@@ -55,7 +56,11 @@ class Attention(nn.Module):
                 k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
             past[:] = [k, v]
         k, v = (t.repeat_interleave(self.s.heads // self.s.kv_heads, 1) for t in (k, v))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+        # Written out: for many short sequences the fused kernel takes longer on a CPU.
+        scores = (q @ k.transpose(-1, -2)).float() * self.dim**-0.5
+        if length > 1:
+            scores = scores.masked_fill(torch.ones(length, length, dtype=torch.bool).triu(1), float("-inf"))
+        y = torch.softmax(scores, -1).to(v.dtype) @ v
         return self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
 
 
