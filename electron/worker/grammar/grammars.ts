@@ -49,6 +49,7 @@ export function createGrammars(setup: GrammarSetup, script: string, deadlineMs =
   let next = 1
   let owed = 0
   let whenSettled: (() => void)[] = []
+  let isClosed = false
 
   const settle = (entry: Entry): void => {
     if (!entry.isOwed) return
@@ -98,7 +99,7 @@ export function createGrammars(setup: GrammarSetup, script: string, deadlineMs =
 
   function start(): Worker {
     const started = new Worker(script, { argv: ['grammar'], workerData: setup })
-    started.on('message', receive)
+    started.on('message', (messages: FromGrammar[]) => messages.forEach(receive))
     started.on('error', (error) => lose(started, error instanceof Error ? error.message : String(error)))
     started.on('exit', () => lose(started, 'its thread ended.'))
     started.unref()
@@ -122,7 +123,16 @@ export function createGrammars(setup: GrammarSetup, script: string, deadlineMs =
     return timer
   }
 
-  const post = (message: ToGrammar): void => (thread ??= start()).postMessage(message)
+  /** All that a step brings goes in one message. */
+  let outbox: ToGrammar[] = []
+  function post(message: ToGrammar): void {
+    if (outbox.push(message) > 1) return
+    queueMicrotask(() => {
+      const messages = outbox
+      outbox = []
+      if (!isClosed) (thread ??= start()).postMessage(messages)
+    })
+  }
 
   return {
     follow(ebnf, stopIds, events) {
@@ -165,6 +175,7 @@ export function createGrammars(setup: GrammarSetup, script: string, deadlineMs =
     },
 
     async close() {
+      isClosed = true
       for (const id of entries.keys()) remove(id)
       const last = thread
       thread = null

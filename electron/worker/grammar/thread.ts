@@ -17,7 +17,8 @@ export function serveGrammars({ tokens, vocab }: GrammarSetup, port: MessagePort
   const vocabulary = createVocabulary(tokens, vocab)
   const formats = new Map<string, Format>()
   const followed = new Map<number, Following>()
-  const tell = (message: FromGrammar): void => port.postMessage(message)
+  let outbox: FromGrammar[] = []
+  const tell = (message: FromGrammar): void => void outbox.push(message)
 
   function formatOf(ebnf: string): Format {
     const found = formats.get(ebnf) ?? prepareFormat(ebnf, tokens, vocabulary)
@@ -54,7 +55,7 @@ export function serveGrammars({ tokens, vocab }: GrammarSetup, port: MessagePort
     advance(id, following)
   }
 
-  port.on('message', (message: ToGrammar) => {
+  function answer(message: ToGrammar): void {
     try {
       handle(message)
     } catch (error) {
@@ -64,5 +65,19 @@ export function serveGrammars({ tokens, vocab }: GrammarSetup, port: MessagePort
       const invalid = error instanceof FormatError || (message.kind === 'open' && error instanceof RangeError)
       tell({ kind: 'failed', id: message.id, invalid, message: text })
     }
+  }
+
+  port.on('message', (messages: ToGrammar[]) => {
+    for (const message of messages) {
+      // A new format may take long: it must not hold up what is there.
+      if (message.kind === 'open') send()
+      answer(message)
+    }
+    send()
   })
+
+  function send(): void {
+    if (outbox.length > 0) port.postMessage(outbox)
+    outbox = []
+  }
 }
