@@ -8,6 +8,7 @@ const needed = [
   { package: 'openssh-server', file: '/usr/sbin/sshd' },
   { package: 'openssh-client', file: '/usr/bin/ssh-keygen' },
   { package: 'iproute2', file: '/usr/sbin/ip' },
+  { package: 'curl', file: '/usr/bin/curl' },
   { package: 'chromium', file: '/usr/bin/chromium' },
 ]
 

@@ -1,14 +1,20 @@
-/** The whole way of a person through the window: two machines, a model over both, a chat, and nothing left behind. */
-import { mkdtemp, rm } from 'node:fs/promises'
+/**
+ * The whole way of a person through the window: a first chat with the model that comes with the app, two machines, a
+ * model over both, a chat, and nothing left behind.
+ */
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { locateGuideModel } from '../../electron/guide-model.ts'
+import topics from '../../renderer/help/topics.json' with { type: 'json' }
 import { fixtures } from '../e2e/desktop-app.ts'
 import { openLanWindow } from './lan-window.ts'
 import type { LanWindow } from './lan-window.ts'
 import {
   accessibilityViolations,
+  apiScreen,
   chatScreen,
   deployScreen,
   machinesScreen,
@@ -19,12 +25,9 @@ import {
   goTo,
 } from './pages.ts'
 import type { Window } from './pages.ts'
-import { writeTinyModel } from './tiny-model.ts'
 
 if (!fixtures)
-  console.log(
-    '../shared/fixtures is not here: the browser journey serves a tiny model of its own making instead of qwen1.',
-  )
+  console.log('../shared/fixtures is not here: the browser journey adds a copy of the built-in model instead of qwen1.')
 
 /** Serious and critical violations of the page as it is, in light and in dark. */
 async function barriers(page: Page): Promise<string[]> {
@@ -71,7 +74,7 @@ async function watchAnswer(page: Page): Promise<() => Promise<number[]>> {
   return () => page.evaluate(() => (window as unknown as { answerLengths: number[] }).answerLengths)
 }
 
-const served = fixtures ? 'qwen1' : 'a tiny model of the test’s own (no ../shared)'
+const served = fixtures ? 'qwen1' : 'a copy of the built-in model (no ../shared)'
 
 describe(`a person with a browser serves ${served} on two machines`, () => {
   let all: LanWindow
@@ -81,7 +84,9 @@ describe(`a person with a browser serves ${served} on two machines`, () => {
   let source: string
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'lanyard-journey-'))
-    source = fixtures ? path.join(fixtures, 'qwen1') : await writeTinyModel(path.join(folder, 'tiny'))
+    source = fixtures ? path.join(fixtures, 'qwen1') : path.join(folder, 'copy')
+    if (!fixtures)
+      await cp(locateGuideModel({ root: path.join(import.meta.dirname, '..', '..') })!, source, { recursive: true })
     all = await openLanWindow({ hosts: 2 })
     window = await openWindow(all.browser, all.app.windowUrl)
     page = window.page
@@ -96,6 +101,42 @@ describe(`a person with a browser serves ${served} on two machines`, () => {
   test('the pairing address signs in and leaves no code in the address bar', async () => {
     await page.getByTestId('nav-machines').waitFor()
     expect(page.url()).not.toContain('code=')
+  })
+
+  test('one click after the first screen, the built-in model answers, said to be what it is', async () => {
+    const chat = chatScreen(page)
+    await page.getByTestId('chat-empty').waitFor()
+    expect(await page.getByTestId('guide-purpose').innerText()).toMatch(
+      /tiny built-in model \(.* parameters, .*MiB\).*add a model for anything else/,
+    )
+    const suggestion = page.getByTestId('suggestion').first()
+    const question = await suggestion.innerText()
+    await suggestion.click()
+    await chat.questions.filter({ hasText: question }).waitFor()
+    const answer = await chat.answer()
+    console.log(`  ${answer.replaceAll(/\s+/g, ' ')}`)
+    expect(answer).toContain(topics.find((topic) => topic.id === 'add-machine')!.answer.en.slice(0, 12))
+  })
+
+  test('the help is found by its words, and its notes open where they stand', async () => {
+    const { title, answer } = topics.find((topic) => topic.id === 'host-key-changed')!
+    await goTo(page, 'help')
+    await page.getByLabel('Search help').fill(title.en)
+    const found = page.locator('[data-testid=help-topic][data-topic=host-key-changed]')
+    await found.getByText(answer.en.slice(0, 40)).waitFor()
+    await goTo(page, 'deploy')
+    await page.getByTestId('help-note').locator('summary').first().click()
+    await page.locator('[data-testid=help-note][open] p').filter({ hasText: /\w{3}/ }).first().waitFor()
+  })
+
+  test('the API screen’s snippet names what answers now', async () => {
+    const api = apiScreen(page)
+    await api.open()
+    expect(await api.snippet()).toContain('"model":"guide"')
+    const { code, stdout } = await all.lan.desktop.exec(`${await api.snippet()} --silent --fail`)
+    expect(code).toBe(0)
+    const { choices } = JSON.parse(stdout) as { choices: { message: { content: string } }[] }
+    expect(choices[0]!.message.content.length).toBeGreaterThan(20)
   })
 
   test('empty screens have no barriers in light or dark', async () => {
@@ -146,6 +187,9 @@ describe(`a person with a browser serves ${served} on two machines`, () => {
   test('a question typed in Chat is answered piece by piece, and Stop ends an answer', async () => {
     const chat = chatScreen(page)
     await chat.open()
+    await chat.newThread()
+    await page.getByTestId('chat-empty').waitFor()
+    await chat.chooseModel('tiny')
     const lengths = await watchAnswer(page)
     await chat.send('hello')
     expect((await chat.answer()).trim()).not.toBe('')
@@ -181,7 +225,7 @@ describe(`a person with a browser serves ${served} on two machines`, () => {
       expect(await barriers(page), screen).toEqual([])
     }
     await goTo(page, 'deploy')
-    await page.getByTestId('deployment-card').getByRole('link').first().click()
+    await page.getByTestId('deployment-card').filter({ hasText: 'tiny' }).getByRole('link').first().click()
     await page.getByTestId('deployment').waitFor()
     expect(await barriers(page), 'one deployment').toEqual([])
     await goTo(page, 'machines')
@@ -192,8 +236,9 @@ describe(`a person with a browser serves ${served} on two machines`, () => {
 
   test('the deployment stops, the machines are removed and nothing of Lanyard is left on them', async () => {
     await goTo(page, 'deploy')
-    await page.getByTestId('deployment-card').getByTestId('stop-deployment').click()
-    await page.locator('[data-testid=deployment-card] [data-testid=stop-deployment]').waitFor({ state: 'detached' })
+    const tiny = page.getByTestId('deployment-card').filter({ hasText: 'tiny' })
+    await tiny.getByTestId('stop-deployment').click()
+    await tiny.getByTestId('stop-deployment').waitFor({ state: 'detached' })
     for (const host of all.lan.hosts) {
       await machinesScreen(page).remove(host.name)
       expect((await host.find(host.homePath)).toSorted()).toEqual([

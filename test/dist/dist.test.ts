@@ -20,6 +20,7 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contentAddress } from '../../build/worker-bundle.ts'
+import { locateGuideModel } from '../../electron/guide-model.ts'
 import { contentSecurityPolicy, webPreferences } from '../../electron/window-policy.ts'
 import { locateWorkerBundle } from '../../electron/worker-bundle.ts'
 
@@ -73,7 +74,7 @@ describe('the archive', () => {
 
 describe('beside the archive', () => {
   test('lies the worker bundle, byte for byte the one in dist/worker', () => {
-    expect(readdirSync(resourcesPath).sort()).toEqual(['app.asar', 'worker'])
+    expect(readdirSync(resourcesPath).sort()).toEqual(['app.asar', 'guide', 'worker'])
     const own = path.join(root, 'dist', 'worker', 'linux-x64')
     const packed = path.join(resourcesPath, 'worker', 'linux-x64')
     expect(readdirSync(packed).sort()).toEqual(readdirSync(own).sort())
@@ -81,6 +82,14 @@ describe('beside the archive', () => {
       expect([file, sha256(path.join(packed, file))]).toEqual([file, sha256(path.join(own, file))])
       expect(statSync(path.join(packed, file)).mode).toBe(statSync(path.join(own, file)).mode)
     }
+  })
+
+  test('lies the built-in model, byte for byte the one in the checkout', () => {
+    const [own, packed] = [locateGuideModel({ root })!, locateGuideModel({ resourcesPath, root })!]
+    expect(packed).toBe(path.join(resourcesPath, 'guide'))
+    expect(readdirSync(packed).sort()).toEqual(readdirSync(own).sort())
+    for (const file of readdirSync(own))
+      expect([file, sha256(path.join(packed, file))]).toEqual([file, sha256(path.join(own, file))])
   })
 
   test('the packaged app sends that bundle, a checkout its own, and the list in it is true', () => {
@@ -146,9 +155,11 @@ interface Seen {
   navigationRefused: boolean
   foreignPortClosed: boolean
   info: { version: string; uiUrl: string | null; openaiUrl: string }
+  /** what the built-in model said at the OpenAI port */
+  reply: { status: number; text: string }
 }
 
-test('the packaged main process, on a stand-in for Electron, opens a locked window and answers its page over the port', async () => {
+test('the packaged main process, on a stand-in for Electron, opens a locked window, answers its page over the port, and has the built-in model answer', async () => {
   const appPath = path.join(folder, 'app')
   extractAll(asar, appPath)
   const electron = path.join(folder, 'node_modules', 'electron')
@@ -191,6 +202,8 @@ test('the packaged main process, on a stand-in for Electron, opens a locked wind
     uiUrl: null,
     openaiUrl: expect.stringContaining(String(openaiPort)) as string,
   })
+  expect(seen.reply.status, seen.reply.text).toBe(200)
+  expect(seen.reply.text.length).toBeGreaterThan(20)
 })
 
 async function freePort(): Promise<number> {

@@ -1,6 +1,7 @@
 // Stands in for Electron's own module, so that the packaged main.mjs runs under Node: the test copies it to where
 // `import 'electron'` finds it. When the app opens its window, this plays the page: it fetches app://ui/, asks for a
-// port as a trusted frame and as a foreign one, calls app.info over it, prints what it saw as JSON, and quits.
+// port as a trusted frame and as a foreign one, calls app.info over it, asks the built-in model at the OpenAI port, prints
+// what it saw as JSON, and quits.
 import { EventEmitter } from 'node:events'
 import path from 'node:path'
 import process from 'node:process'
@@ -83,16 +84,28 @@ async function playPage(window, url) {
   foreign.on('close', () => (seen.foreignPortClosed = true))
   const frame = { url }
   const port = askForPort(window, frame, true)
-  port.on('message', (text) => {
+  port.on('message', async (text) => {
     const { id, result } = JSON.parse(text)
     if (id !== 1) return
     seen.info = result
+    seen.reply = await askGuide(result.openaiUrl)
     const navigate = { preventDefault: () => (seen.navigationRefused = true), url: 'https://example.com/' }
     window.webContents.emit('will-navigate', navigate)
     port.on('close', () => setImmediate(() => app.quit()))
     window.webContents.emit('did-start-navigation', { isMainFrame: true, isSameDocument: false })
   })
   port.postMessage(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'app.info', params: { input: {} } }))
+}
+
+async function askGuide(url) {
+  const messages = [{ role: 'user', content: 'How do I add a machine?' }]
+  const response = await fetch(`${url}/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'guide', messages, temperature: 0, max_tokens: 64 }),
+  })
+  const body = await response.json()
+  return { status: response.status, text: body.choices?.[0].message.content ?? JSON.stringify(body) }
 }
 
 function askForPort(window, frame, isMain) {
