@@ -1,14 +1,12 @@
 /**
  * Takes the pictures of the README: `node test/browser/screenshots.ts`, after `npm run build`. Two machines of the test
- * LAN serve a small model; each screen is shown light and dark.
+ * LAN serve the built-in model, and what the pictures show is what it says; each screen is shown light and dark.
  */
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fixtures } from '../e2e/desktop-app.ts'
 import { openLanWindow } from './lan-window.ts'
 import { chatScreen, deployScreen, goTo, machinesScreen, modelsScreen, monitorScreen, openWindow } from './pages.ts'
-
-if (!fixtures) throw new Error('../shared/fixtures is not here: the pictures show models from it.')
 
 const folder = path.join(import.meta.dirname, '..', '..', 'build', 'screenshots')
 /** README pictures are fetched by every reader. */
@@ -31,6 +29,15 @@ async function take(name: string): Promise<void> {
   }
 }
 
+const chat = chatScreen(page)
+await page.getByTestId('chat-empty').waitFor()
+await page.getByTestId('suggestion').first().waitFor()
+await take('start')
+await goTo(page, 'help')
+await page.getByLabel('Search help').fill('slower')
+await page.getByTestId('help-topic').first().waitFor()
+await take('help')
+
 const machines = machinesScreen(page)
 await machines.open()
 for (const host of all.lan.hosts) {
@@ -41,35 +48,32 @@ for (const host of all.lan.hosts) {
 }
 const models = modelsScreen(page)
 await models.open()
-for (const [model, name] of [
-  ['qwen1', 'qwen'],
-  ['llama', 'llama'],
-  ['mistral', 'mistral'],
-] as const)
-  await models.add(path.join(fixtures, model), name)
+if (fixtures)
+  for (const [model, name] of [
+    ['qwen1', 'qwen'],
+    ['llama', 'llama'],
+    ['mistral', 'mistral'],
+  ] as const)
+    await models.add(path.join(fixtures, model), name)
+await take('models')
 
 const deploy = deployScreen(page)
 await deploy.open()
-await deploy.chooseModel('llama')
+await deploy.chooseModel('Lanyard Guide')
 await deploy.chooseDevices(all.lan.hosts.map((host) => [host.name, 'CPU'] as const))
 await page.locator('[data-testid=plan][data-fits=true]').waitFor()
 await take('deploy')
 await deploy.start()
 
-const chat = chatScreen(page)
 await chat.open()
-// Random weights answer with random words, so the picture says what it shows. Greedy and short: the same every time.
+// Greedy: the same every time.
 await page.getByRole('button', { name: 'Show parameters' }).click()
 await page.getByLabel('Temperature').fill('0')
-await page.getByLabel('Most tokens').fill('60')
 await page.getByRole('button', { name: 'Hide parameters' }).click()
-await chat.ask('You are a test model with random weights, split over two machines. What can you say?')
-await chat.ask('And in other words?')
+await chat.ask('Why can two machines be slower than one?')
+await chat.ask('什么会离开我的电脑？')
 await take('chat')
 
-await models.open()
-await models.row('llama').waitFor()
-await take('models')
 await machines.open()
 await take('machines')
 
@@ -79,7 +83,7 @@ await monitor.chart('CPU').nth(2).waitFor()
 // a line needs some points: more load, then look
 await chat.open()
 await chat.newThread()
-await chat.ask('Once more, please.')
+await chat.ask('How do I add a machine?')
 await goTo(page, 'monitor')
 await monitor.chart('CPU').nth(2).waitFor()
 await take('monitor')
