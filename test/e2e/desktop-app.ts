@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { locateGuideModel } from '../../electron/guide-model.ts'
 import type { Lan, SpaceProcess } from '../lan/lan.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
@@ -11,6 +12,9 @@ const node = process.execPath
 export const fixtures = ((folder) => (existsSync(folder) ? folder : null))(
   path.join(checkout, '..', 'shared', 'fixtures', 'main'),
 )
+
+/** The folder of the model in the box, null in a checkout without it. */
+export const guideModel = locateGuideModel({ root: checkout })
 
 export interface CommandResult<T = unknown> {
   code: number
