@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -17,7 +17,6 @@
 #include "made_up.h"
 
 using namespace lanyard;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -32,6 +31,7 @@ constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights
   --chunk    most tokens in a step (default 512)
   --compute  fast (activations rounded to the weights' precision) or exact (default fast)
   --kv       bf16 or f32 (default bf16)
+  --clock    wall or cpu: processor time, for one thread on a computer that others use too (default wall)
   --repeat   runs of each part; the median is printed (default 3)
 
 Prints, besides tokens per second:
@@ -48,6 +48,7 @@ struct Options {
   int threads = 1, prompt = 512, tokens = 32, streams = 1, chunk = 512, repeat = 3;
   ops::DType kv = ops::DType::bf16;
   ops::Compute compute = ops::Compute::fast;
+  bool cpu_clock = false;
 };
 
 [[noreturn]] void usage(const std::string& problem) {
@@ -87,6 +88,9 @@ Options parse(int argc, char** argv) {
     } else if (name == "--compute") {
       if (value != "fast" && value != "exact") usage("Products are fast or exact.");
       o.compute = value == "fast" ? ops::Compute::fast : ops::Compute::exact;
+    } else if (name == "--clock") {
+      if (value != "wall" && value != "cpu") usage("The clock is wall or cpu.");
+      o.cpu_clock = value == "cpu";
     } else if (name == "--threads") o.threads = number();
     else if (name == "--prompt") o.prompt = number();
     else if (name == "--tokens") o.tokens = number();
@@ -95,6 +99,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--repeat") o.repeat = number();
     else usage("There is no option " + name + ".");
   }
+  if (o.cpu_clock && o.threads > 1) usage("Processor time is that of one thread: waiting threads use it too.");
   return o;
 }
 
@@ -110,7 +115,15 @@ model::EngineSpec spec_of(const Options& o, bench::Noise& noise) {
   return bench::spec_of(*o.shape, m, noise);
 }
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+bool cpu_clock = false;
+
+// Seconds of the chosen clock, from some moment on.
+double seconds() {
+  timespec t{};
+  clock_gettime(cpu_clock ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+double seconds_since(double start) { return seconds() - start; }
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -139,7 +152,7 @@ void measure_reads(int threads, int passes, std::vector<double>& gigabytes) {
   const size_t part = kBytes / threads / 4096 * 4096;
   pool.run([&](int t) { std::memset(memory.data() + t * part, 1, part); });
   for (int pass = 0; pass < passes; ++pass) {
-    const auto start = Clock::now();
+    const double start = seconds();
     pool.run([&](int t) { sums[t] += sum_words(memory.data() + t * part, part); });
     gigabytes.push_back(static_cast<double>(part) * threads / seconds_since(start) / 1e9);
   }
@@ -158,13 +171,14 @@ double resident_bytes() {
 }
 
 void run(const Options& o) {
+  cpu_clock = o.cpu_clock;
   std::vector<double> bandwidth;
   measure_reads(o.threads, 6, bandwidth);
 
   bench::Noise noise;
   const auto alone = comm::make_single();
   const double before = resident_bytes();
-  const auto loading = Clock::now();
+  const double loading = seconds();
   engine::Engine engine(spec_of(o, noise), *alone, [](uint64_t, uint64_t) {});
   const double load_seconds = seconds_since(loading);
   const engine::Stats stats = engine.stats();
@@ -183,7 +197,7 @@ void run(const Options& o) {
         for (int i = 0; i < count; ++i) piece.tokens.push_back((s * 101 + (start + i) * 7919 + 13) % o.shape->vocab);
         auto plan = bench::plan_of({piece}, blocks);
         outcome = {};
-        const auto began = Clock::now();
+        const double began = seconds();
         engine.step(plan, outcome);
         reading += seconds_since(began);
       }
@@ -198,7 +212,7 @@ void run(const Options& o) {
       for (int s = 0; s < o.streams; ++s) pieces.push_back({s, o.prompt + i, {next[s]}, true});
       auto plan = bench::plan_of(pieces, blocks);
       outcome = {};
-      const auto began = Clock::now();
+      const double began = seconds();
       engine.step(plan, outcome);
       steps.push_back(seconds_since(began));
       for (const auto& token : outcome.tokens) next[token.slot] = token.id;
@@ -213,8 +227,9 @@ void run(const Options& o) {
   const double weights = static_cast<double>(stats.weight_bytes), per_step = median(decode) / o.streams;
   const double kept = weights + static_cast<double>(stats.kv_bytes), work = static_cast<double>(stats.workspace_bytes);
   const double mib = 1 << 20;
-  std::printf("%s %s, %d thread%s, %s, kernels %s, KV %s, %d stream%s\n", o.shape->name, o.weights_name, o.threads,
-              o.threads == 1 ? "" : "s", o.compute == ops::Compute::fast ? "fast" : "exact", stats.kernels.c_str(), ops::dtype_name(o.kv), o.streams, o.streams == 1 ? "" : "s");
+  std::printf("%s %s, %d thread%s, %s, kernels %s, KV %s, %d stream%s%s\n", o.shape->name, o.weights_name, o.threads,
+              o.threads == 1 ? "" : "s", o.compute == ops::Compute::fast ? "fast" : "exact", stats.kernels.c_str(), ops::dtype_name(o.kv), o.streams, o.streams == 1 ? "" : "s",
+              o.cpu_clock ? ", processor time" : "");
   std::printf("  prefill %d     %8.1f tok/s\n", o.prompt, median(prefill));
   std::printf("  decode %d       %8.2f tok/s  %6.2f GB/s of matrices, %.0f %% of the read bandwidth\n", o.tokens, median(decode),
               weights * per_step / 1e9, 100 * weights * per_step / 1e9 / best);

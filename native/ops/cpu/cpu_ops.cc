@@ -11,8 +11,12 @@ namespace {
 
 // Up to this many tokens every thread normalises its own copy: cheaper than a phase.
 constexpr int kOwnTokens = 4;
+// Panels of gate and up rows at a time: 1 KiB per token.
+constexpr int kGatePanels = 16;
 // Element-wise work on fewer values than this is not worth waking the other threads.
 constexpr size_t kSerialValues = 16384;
+
+Rows from_panel(Rows rows, int panel) { return {rows.data + panel * kPanelRows, rows.stride}; }
 
 const PackedMatrix& packed(const Matrix* matrix) { return static_cast<const PackedMatrix&>(*matrix); }
 
@@ -127,7 +131,7 @@ void CpuOps::linear(const LinearArgs& args) {
   pool_.run([&](int thread) {
     const Share share = panel_share(m, thread, pool_.threads());
     if (share.first == share.last) return;
-    matmul(m, share.first, share.last, operand(args, thread), args.tokens, args.out);
+    matmul(m, share.first, share.last, operand(args, thread), args.tokens, from_panel(args.out, share.first));
     if (!args.bias) return;
     const int first = share.first * kPanelRows;
     const int count = std::min(share.last * kPanelRows, static_cast<int>(m.rows)) - first;
@@ -135,28 +139,35 @@ void CpuOps::linear(const LinearArgs& args) {
   });
 }
 
-void CpuOps::gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens, Clamp clamp) const {
-  const int blocks = (panels.last - panels.first) / 2;
-  for (int t = 0; t < tokens; ++t) {
-    const float* in = gate_up.row(t) + panels.first * kPanelRows;
-    float* to = out.row(t) + panels.first / 2 * kPanelRows;
-    switch (activation) {
-      case Activation::silu: kernels_.gated_silu(in, blocks, to); break;
-      case Activation::gelu_tanh: kernels_.gated_gelu(in, blocks, to); break;
-      case Activation::swiglu_clamped: kernels_.gated_clamped(in, blocks, clamp.alpha, clamp.limit, to); break;
+// Some panels at a time, so that gate and up are still in the cache when they are needed: for a long prompt they are
+// tens of megabytes.
+void CpuOps::gated(const PackedMatrix& m, Share share, const Operand& in, const Gate& gate, Rows out, int tokens,
+                   int thread) const {
+  const Rows sums = gate_up_[thread];
+  for (int first = share.first; first < share.last; first += kGatePanels) {
+    const int last = std::min(first + kGatePanels, share.last), blocks = (last - first) / 2;
+    matmul(m, first, last, in, tokens, sums);
+    if (gate.bias) add_gated_bias(first, last, gate.bias, m.rows / 2, sums, tokens);
+    for (int t = 0; t < tokens; ++t) {
+      const float* from = sums.row(t);
+      float* to = out.row(t) + first / 2 * kPanelRows;
+      switch (gate.activation) {
+        case Activation::silu: kernels_.gated_silu(from, blocks, to); break;
+        case Activation::gelu_tanh: kernels_.gated_gelu(from, blocks, to); break;
+        case Activation::swiglu_clamped: kernels_.gated_clamped(from, blocks, gate.clamp.alpha, gate.clamp.limit, to); break;
+      }
     }
   }
 }
 
 void CpuOps::gated_linear(const GatedArgs& args) {
   const PackedMatrix& m = packed(args.gate_up);
-  const LinearArgs linear{args.in, args.norm, args.gate_up, nullptr, gate_up_, args.tokens};
+  const LinearArgs linear{args.in, args.norm, args.gate_up, nullptr, {}, args.tokens};
   share_operand(linear);
   pool_.run([&](int thread) {
     const Share share = panel_share(m, thread, pool_.threads());
     if (share.first == share.last) return;
-    matmul(m, share.first, share.last, operand(linear, thread), args.tokens, gate_up_);
-    gate(share, gate_up_, args.activation, args.out, args.tokens);
+    gated(m, share, operand(linear, thread), {.activation = args.activation}, args.out, args.tokens, thread);
   });
 }
 
@@ -202,7 +213,7 @@ void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector
   };
   shared_ = rows(limits.tokens, stride);
   for (int i = 0; i < pool_.threads(); ++i) own_.push_back(rows(kOwnTokens, stride));
-  gate_up_ = rows(limits.tokens, 2 * stride);
+  for (int i = 0; i < pool_.threads(); ++i) gate_up_.push_back(rows(limits.tokens, kGatePanels * kPanelRows));
   // Room for the widest form, bf16 values as f32, in whole blocks of tokens.
   const auto rounded = [&](size_t count, size_t width) {
     const size_t blocks = (count + kTileTokens - 1) / kTileTokens;
@@ -220,7 +231,6 @@ void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector
   prepare_attention();
   if (limits.moe_slots > 0) {
     expert_in_ = rows(limits.moe_slots, limits.width);
-    expert_gate_up_ = rows(limits.moe_slots, 2 * padded_width(limits.moe_width));
     expert_mid_ = rows(limits.moe_slots, limits.moe_width);
     expert_out_ = rows(limits.moe_slots, limits.width);
     // Each expert's tokens begin a block of their own.

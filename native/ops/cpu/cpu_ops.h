@@ -87,6 +87,7 @@ class CpuOps final : public Ops {
     FastInput fast;
     bool rounded = false;
   };
+  // `out` is where panel `first` goes.
   void matmul(const PackedMatrix& m, int first, int last, const Operand& in, int tokens, Rows out) const;
   bool rounds(const PackedMatrix& m, bool exact) const { return fast_ && !exact && has_fast(m.dtype); }
   FastInput fast_input(const PackedMatrix& m, int tokens, uint8_t* memory) const;
@@ -94,8 +95,15 @@ class CpuOps final : public Ops {
   // shared one that an extra phase has filled.
   Operand operand(const LinearArgs& args, int thread);
   void share_operand(const LinearArgs& args);
-  void gate(Share panels, Rows gate_up, Activation activation, Rows out, int tokens, Clamp clamp = {}) const;
-  void add_gated_bias(Share panels, const float* bias, size_t half, Rows gate_up, int tokens) const;
+  // How a gated product ends: act(gate + bias) * (up + bias); `bias` is [gate; up] or null.
+  struct Gate {
+    Activation activation = Activation::silu;
+    Clamp clamp{};
+    const float* bias = nullptr;
+  };
+  // out = gate applied to a thread's share of the panels
+  void gated(const PackedMatrix& m, Share share, const Operand& in, const Gate& gate, Rows out, int tokens, int thread) const;
+  void add_gated_bias(int first, int last, const float* bias, size_t half, Rows gate_up, int tokens) const;
 
   // cos and sin of a token's rotation: [dim / 2] each
   float* rotation(int table, int token) const;
@@ -130,7 +138,7 @@ class CpuOps final : public Ops {
   uint8_t* fast_shared_ = nullptr;
   std::vector<uint8_t*> fast_own_;
   uint8_t* fast_experts_ = nullptr;
-  Rows gate_up_;              // [limits.tokens, 2 * widest gated output]
+  std::vector<Rows> gate_up_;  // per thread: [limits.tokens, some panels of gate and up]
   std::vector<float*> attention_scratch_;  // per thread
   std::vector<int> group_first_;           // [kv + 1] first query head of a KV head
   int tile_rows_ = 0;                      // most rows (tokens * heads) of an attention item
@@ -150,7 +158,7 @@ class CpuOps final : public Ops {
   };
   std::vector<Slot> slots_;            // [tokens * per_token], sorted by expert
   std::vector<int> expert_first_;      // [experts + 1]
-  Rows expert_in_, expert_gate_up_, expert_mid_, expert_out_;
+  Rows expert_in_, expert_mid_, expert_out_;
 };
 
 }  // namespace lanyard::ops::cpu

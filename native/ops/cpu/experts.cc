@@ -33,15 +33,15 @@ void CpuOps::choose_experts(const ExpertsArgs& args) {
   for (int e = 0; e < experts; ++e) expert_first_[e + 1] += expert_first_[e];
 }
 
-// Adds [gate; up], `half` values each, to these panels.
-void CpuOps::add_gated_bias(Share panels, const float* bias, size_t half, Rows gate_up, int tokens) const {
-  for (int p = panels.first; p < panels.last; p += 2) {
-    const size_t first = static_cast<size_t>(p) / 2 * kPanelRows;
-    const int count = static_cast<int>(std::min<size_t>(kPanelRows, half - first));
+// Adds [gate; up], `half` values each, to panels first ... last - 1, which stand at the beginning of the rows.
+void CpuOps::add_gated_bias(int first, int last, const float* bias, size_t half, Rows gate_up, int tokens) const {
+  for (int p = first; p < last; p += 2) {
+    const size_t at = static_cast<size_t>(p) / 2 * kPanelRows;
+    const int count = static_cast<int>(std::min<size_t>(kPanelRows, half - at));
     for (int t = 0; t < tokens; ++t) {
-      float* row = gate_up.row(t) + p * kPanelRows;
-      kernels_.add(row, bias + first, count);
-      kernels_.add(row + kPanelRows, bias + half + first, count);
+      float* row = gate_up.row(t) + (p - first) * kPanelRows;
+      kernels_.add(row, bias + at, count);
+      kernels_.add(row + kPanelRows, bias + half + at, count);
     }
   }
 }
@@ -87,10 +87,8 @@ void CpuOps::experts(const ExpertsArgs& args) {
         const auto& m = static_cast<const PackedMatrix&>(*experts[e].gate_up);
         const Share share = panel_share(m, thread, threads);
         if (share.first == share.last) return;
-        const Rows gate_up = part(expert_gate_up_, first);
-        matmul(m, share.first, share.last, operand(m, expert_in_, e, first, count), count, gate_up);
-        if (experts[e].gate_up_bias) add_gated_bias(share, experts[e].gate_up_bias, m.rows / 2, gate_up, count);
-        gate(share, gate_up, args.activation, part(expert_mid_, first), count, args.clamp);
+        gated(m, share, operand(m, expert_in_, e, first, count), {args.activation, args.clamp, experts[e].gate_up_bias},
+              part(expert_mid_, first), count, thread);
       });
     });
     round(expert_mid_, &Expert::down);
@@ -99,7 +97,8 @@ void CpuOps::experts(const ExpertsArgs& args) {
     if (columns) each_expert([&](size_t e, int first, int count) {
       const auto& m = static_cast<const PackedMatrix&>(*experts[e].down);
       const Share share = panel_share(m, thread, threads);
-      matmul(m, share.first, share.last, operand(m, expert_mid_, e, first, count), count, part(expert_out_, first));
+      matmul(m, share.first, share.last, operand(m, expert_mid_, e, first, count), count,
+             {expert_out_.row(first) + share.first * kPanelRows, expert_out_.stride});
     });
     // The same columns of the weighted sum, experts in ascending order.
     const Share share = share_of(static_cast<int64_t>(hidden + 15) / 16, thread, threads);

@@ -120,7 +120,7 @@ MatmulArgs PackedMatrix::product(int first, int last, Rows in, int tokens, Rows 
           in.data,
           in.stride,
           tokens,
-          out.data + first * kPanelRows,
+          out.data,
           out.stride,
           group};
 }
@@ -134,7 +134,7 @@ FastArgs PackedMatrix::fast_product(int first, int last, const FastInput& in, in
           in.data,
           in.row_bytes(),
           tokens,
-          out.data + first * kPanelRows,
+          out.data,
           out.stride};
 }
 

@@ -21,6 +21,7 @@ struct PackedMatrix final : Matrix {
   int group = 0;                  // columns that share a scale, grouped types only
 
   const uint8_t* panel(int p) const { return memory.data() + p * stride; }
+  // Panels [first, last) times some rows; `out` is where panel `first` goes.
   MatmulArgs product(int first, int last, Rows in, int tokens, Rows out) const;
   // From activations rounded as groups() and dtype say.
   FastArgs fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const;
