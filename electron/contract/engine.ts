@@ -240,6 +240,11 @@ export const engineSpec = z.object({
   /** guess tokens from what stood before and check several at once where it pays; absent = yes */
   speculate: z.optional(z.boolean()),
   device: z.object({ kind: z.enum(['cpu', 'cuda']), index: z.number(), threads: z.number() }),
+  /**
+   * Where the weights are kept as the device lays them out, so that the next start maps instead of packing; the worker fills it
+   * in. A file of another key (or another layout, or damaged) is replaced.
+   */
+  prepacked: z.optional(z.object({ file: z.string(), key: z.string() })),
 })
 export type EngineSpec = z.infer<typeof engineSpec>
 

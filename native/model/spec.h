@@ -111,6 +111,11 @@ struct TensorSource {
 // What matrices become on load.
 enum class WeightType : uint8_t { stored, f32, bf16, i8, i4 };
 
+// Where packed weights are kept, and what names them.
+struct PrepackedPlan {
+  std::string file, key;
+};
+
 struct EngineSpec {
   DecoderSpec decoder;
   RankSplit split;
@@ -123,6 +128,7 @@ struct EngineSpec {
   bool cuda = false;
   int device = 0;
   int threads = 1;
+  PrepackedPlan prepacked;  // file empty: nowhere
 };
 
 }  // namespace lanyard::model

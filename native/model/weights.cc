@@ -41,6 +41,9 @@ class Loader {
 
   Weights load() {
     progress_(0, total_);
+    const std::string layout = spec_.prepacked.file.empty() ? std::string() : ops_.layout();
+    const std::string key = layout + "\n" + spec_.prepacked.key;
+    if (!layout.empty()) packed_ = PrepackedFile::open(spec_.prepacked.file, key, spec_.threads);
     for (const TensorSource& tensor : spec_.tensors) {
       place(tensor);
       done_ += stored_size(tensor);
@@ -48,6 +51,9 @@ class Loader {
     }
     files_.forget();
     check();
+    if (!layout.empty() && !parts_.empty()) {
+      weights_.keeper = std::make_unique<PrepackedWriter>(spec_.prepacked.file, key, std::move(parts_));
+    }
     return std::move(weights_);
   }
 
@@ -122,9 +128,25 @@ class Loader {
     if (order == ops::RowOrder::gated && t.rows % 2 != 0) {
       throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
     }
+    // Low-bit groups are copied as they lie in the file: there is little to gain from keeping them once more.
     const auto source = open_rows(t, files_);
-    out = ops_.pack(*source, packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty()), order);
+    const ops::DType type = packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty());
+    const bool kept = !ops::is_grouped(type);
+    out = kept ? packed(t, type, order) : nullptr;
+    if (!out) {
+      out = ops_.pack(*source, type, order);
+      if (kept && out->packed()) parts_.push_back({place_of(t), out.get()});
+    }
     weights_.bytes += out->bytes;
+  }
+
+  static PrepackedPlace place_of(const TensorSource& t) { return {t.role, t.layer, t.expert}; }
+
+  // As it was kept, or null. Where one matrix does not fit, the file is not of these weights: no other is taken from it.
+  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order) const {
+    const PrepackedFile::Entry* entry = packed_ ? packed_->find(place_of(t)) : nullptr;
+    if (!entry || entry->rows != t.rows || entry->cols != t.cols) return nullptr;
+    return ops_.adopt({t.rows, t.cols, type, order, packed_->data(*entry), entry->bytes, packed_});
   }
 
   // A vector comes as [n, 1] or [1, n].
@@ -188,6 +210,8 @@ class Loader {
   Files files_;
   Weights weights_;
   uint64_t done_ = 0, total_ = 0;
+  std::shared_ptr<const PrepackedFile> packed_;
+  std::vector<PrepackedPart> parts_;  // packed here
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "../ops/ops.h"
+#include "files.h"
+#include "prepacked.h"
 #include "spec.h"
 
 namespace lanyard::model {
@@ -38,6 +40,7 @@ struct Weights {
   const float* final_norm = nullptr;     // [hidden]
   std::unique_ptr<ops::Matrix> lm_head;  // [this rank's rows, hidden]
   size_t bytes = 0;                      // of matrices
+  std::unique_ptr<PrepackedWriter> keeper;  // last, so that it ends before the matrices do
 };
 
 // Bytes done and bytes in total, as stored.

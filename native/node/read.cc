@@ -236,6 +236,10 @@ model::EngineSpec read_spec(const Napi::Object& o) {
   spec.cuda = text(device, "kind") == "cuda";
   spec.device = integer(device, "index");
   spec.threads = integer(device, "threads");
+  if (o.Has("prepacked") && !o.Get("prepacked").IsUndefined()) {
+    const Napi::Object prepacked = child(o, "prepacked");
+    spec.prepacked = {text(prepacked, "file"), text(prepacked, "key")};
+  }
   return spec;
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "dtype.h"
@@ -48,6 +49,8 @@ void read_f32(const RowSource& source, size_t row, float* out);
 class Matrix {
  public:
   virtual ~Matrix() = default;
+  // Its `bytes` bytes on the host, from which adopt() makes the same matrix again; null where that cannot be.
+  virtual const uint8_t* packed() const { return nullptr; }
   size_t rows = 0;  // outputs
   size_t cols = 0;  // inputs
   size_t bytes = 0;
@@ -62,6 +65,16 @@ enum class Activation : uint8_t { silu, gelu_tanh, swiglu_clamped };
 
 struct Clamp {
   float alpha = 1.702f, limit = 7;
+};
+
+// The packed bytes of a matrix in a mapped file, at a multiple of 4096.
+struct PackedBytes {
+  size_t rows = 0, cols = 0;
+  DType dtype = DType::f32;
+  RowOrder order = RowOrder::plain;
+  const uint8_t* data = nullptr;
+  size_t bytes = 0;
+  std::shared_ptr<const void> owner;
 };
 
 // Weight of an RMSNorm as it is multiplied (a "+1" is already added). null: no norm.
@@ -234,6 +247,10 @@ class Ops {
   virtual size_t allocated() const = 0;  // bytes, without matrices and caches
   // A grouped type only as the source's `low`.
   virtual std::unique_ptr<Matrix> pack(const RowSource& source, DType as, RowOrder order) = 0;
+  // Names the layout that pack() gives: with another name, other bytes. Empty where packed bytes cannot be kept.
+  virtual std::string layout() { return {}; }
+  // A matrix over the packed bytes of another process, which `owner` keeps in place; null when their number is wrong.
+  virtual std::unique_ptr<Matrix> adopt(const PackedBytes&) { return nullptr; }
   virtual std::unique_ptr<KvCache> make_cache(const KvShape& shape, const Heads& heads) = 0;
   virtual void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) = 0;
 

@@ -14,6 +14,7 @@ import type { WorkerFolder } from '../folder.ts'
 import { createSampler } from '../hardware/hardware.ts'
 import { takeLock } from '../lock.ts'
 import { createRanks } from '../rank/ranks.ts'
+import { tidyPrepacked } from '../shards/prepacked.ts'
 import { openShards } from '../shards/shards.ts'
 import { workerHandlers } from './handlers.ts'
 import type { Worker } from './handlers.ts'
@@ -63,6 +64,7 @@ export async function runWorker(options: RunOptions): Promise<void> {
     ranks: createRanks(bundle, (...line) => log.write(...line)),
     stop: (reason) => stopping.resolve(reason),
   }
+  await tidyPrepacked(folder.shards)
   const identity: WorkerIdentity = {
     pid: process.pid,
     version: bundle.version,

@@ -15,6 +15,7 @@ import type { Sampler } from '../hardware/hardware.ts'
 import type { CpuSpeed } from '../rank/messages.ts'
 import { measureCpu } from '../rank/ranks.ts'
 import type { Ranks } from '../rank/ranks.ts'
+import { prepackedPlan } from '../shards/prepacked.ts'
 import { shardPaths } from '../shards/shards.ts'
 import type { ShardStore } from '../shards/shards.ts'
 import type { Log } from './log.ts'
@@ -93,7 +94,8 @@ export function workerHandlers(worker: Worker): Handlers<WorkerContract> {
         folder,
         input.spec.tensors.flatMap((tensor) => extentsOf(tensor).map((extent) => extent.file)),
       )
-      await ranks.run(input, send, signal)
+      const prepacked = await prepackedPlan(folder.shards, input.spec)
+      await ranks.run({ ...input, spec: { ...input.spec, prepacked } }, send, signal)
       return {}
     },
     'rank.stop': async ({ deploymentId, rank }) => {

@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream'
 import { LanyardError, problemOf } from '../../contract/errors.ts'
 import type { ErrorCode } from '../../contract/errors.ts'
 import { takeLock } from '../lock.ts'
+import { makeRoom } from './prepacked.ts'
 import { freeBytes, shardPaths, sizeOf } from './shards.ts'
 
 export interface ShardOrder {
@@ -80,6 +81,7 @@ async function receive(
       `${offset} bytes of ${order.key} are here, more than its ${bytes}; they are removed.`,
     )
   }
+  await makeRoom(folder, bytes - offset)
   const free = await freeBytes(folder)
   if (free < bytes - offset) {
     throw new LanyardError('no_space', `${order.key} needs ${bytes - offset} more bytes, the disk has ${free} free.`)

@@ -1,7 +1,8 @@
-/** Shards on this machine: whole ones as KEY.safetensors, ones on their way as KEY.partial. */
+/** Shards on this machine: whole ones as KEY.safetensors, ones on their way as KEY.partial; prepacked.ts keeps more beside them. */
 import { lstat, readdir, rm, stat, statfs, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { LanyardError } from '../../contract/errors.ts'
+import { listPrepacked, removePrepackedOf } from './prepacked.ts'
 
 export interface ShardState {
   key: string
@@ -15,9 +16,9 @@ export interface ShardState {
 export interface ShardStore {
   /** Marks whole ones as used now. */
   have(keys: string[]): Promise<{ shards: ShardState[]; free: number }>
-  /** whole ones, the longest unused first; `usedAt` in ms */
+  /** whole ones with what is packed of them, the longest unused first; `usedAt` in ms */
   list(): Promise<{ key: string; bytes: number; usedAt: number }[]>
-  /** Removes a shard and what there is of a partial one; knows nothing of who reads it. */
+  /** Removes a shard, what is packed of it and what there is of a partial one; knows nothing of who reads it. */
   remove(key: string): Promise<void>
 }
 
@@ -76,7 +77,9 @@ export function openShards(folder: string): ShardStore {
       const shards = await Promise.all(
         names.map(async (name) => {
           const facts = await stat(path.join(folder, name))
-          return { key: name.slice(0, -'.safetensors'.length), bytes: facts.size, usedAt: facts.mtimeMs }
+          const key = name.slice(0, -'.safetensors'.length)
+          const packed = await listPrepacked(folder, key)
+          return { key, bytes: packed.reduce((sum, file) => sum + file.bytes, facts.size), usedAt: facts.mtimeMs }
         }),
       )
       return shards.toSorted((a, b) => a.usedAt - b.usedAt)
@@ -85,6 +88,7 @@ export function openShards(folder: string): ShardStore {
       const files = shardPaths(folder, key)
       await rm(files.whole, { force: true })
       await rm(files.partial, { force: true })
+      await removePrepackedOf(folder, key)
     },
   }
 }

@@ -58,6 +58,8 @@ class CpuOps final : public Ops {
   float* allocate(size_t count) override;
   size_t allocated() const override { return allocated_; }
   std::unique_ptr<Matrix> pack(const RowSource& source, DType as, RowOrder order) override;
+  std::string layout() override { return packed_layout(pool_); }
+  std::unique_ptr<Matrix> adopt(const PackedBytes& packed) override { return adopt_matrix(packed); }
   std::unique_ptr<KvCache> make_cache(const KvShape& shape, const Heads& heads) override;
   void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) override;
 

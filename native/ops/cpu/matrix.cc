@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -144,27 +145,77 @@ Share panel_share(const PackedMatrix& matrix, int thread, int threads) {
   return {pairs.first * 2, pairs.last * 2};
 }
 
-std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, RowOrder order, Pool& pool) {
+namespace {
+
+// A matrix of this shape, without its memory. group: columns that share a scale (grouped types), else 0.
+std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrder order, int group) {
   auto m = std::make_unique<PackedMatrix>();
-  m->rows = source.rows;
-  m->cols = source.cols;
+  m->rows = rows;
+  m->cols = cols;
   m->dtype = as;
   m->order = order;
   const size_t per_panel = kPanelRows;
-  m->panels = order == RowOrder::plain ? static_cast<int>((source.rows + per_panel - 1) / per_panel)
-                                       : static_cast<int>((source.rows / 2 + per_panel - 1) / per_panel) * 2;
+  m->panels = order == RowOrder::plain ? static_cast<int>((rows + per_panel - 1) / per_panel)
+                                       : static_cast<int>((rows / 2 + per_panel - 1) / per_panel) * 2;
   const int step = has_fast(as) ? fast_group(as) : column_step(as);
-  m->padded_cols = static_cast<int>((source.cols + step - 1) / step) * step;
+  m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
+  m->group = group;
+  m->stride = group > 0 ? grouped_panel_bytes(as, m->padded_cols, group) : panel_bytes(as, m->padded_cols);
+  m->bytes = m->stride * m->panels + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
+  return m;
+}
+
+// Gives it memory, and returns where the scales lie in it (i8).
+float* settle(PackedMatrix& m, Memory memory) {
+  m.memory = std::move(memory);
+  auto* scales = m.dtype == DType::i8 ? reinterpret_cast<float*>(m.memory.data() + m.stride * m.panels) : nullptr;
+  m.scales = scales;
+  return scales;
+}
+
+// Small made-up values for the layout's name.
+struct Sample final : RowSource {
+  Sample() {
+    dtype = DType::f32;
+    rows = 96;
+    cols = 500;  // leaves padding
+  }
+  void read(size_t row, void* out) const override {
+    auto* values = static_cast<float*>(out);
+    for (size_t i = 0; i < cols; ++i) values[i] = static_cast<float>((row * 131 + i * 29) % 509) - 254.0f;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<PackedMatrix> adopt_matrix(const PackedBytes& packed) {
+  if (is_grouped(packed.dtype)) return nullptr;
+  auto m = shaped(packed.rows, packed.cols, packed.dtype, packed.order, 0);
+  if (m->bytes != packed.bytes) return nullptr;
+  settle(*m, Memory(packed.data, packed.bytes, packed.owner));
+  return m;
+}
+
+std::string packed_layout(Pool& pool) {
+  uint64_t sum = 0xcbf29ce484222325u;  // FNV-1a
+  for (int type = 0; type < kDTypes; ++type) {
+    if (is_grouped(static_cast<DType>(type))) continue;
+    for (const RowOrder order : {RowOrder::plain, RowOrder::gated}) {
+      const auto m = pack_matrix(Sample(), static_cast<DType>(type), order, pool);
+      for (size_t i = 0; i < m->bytes; ++i) sum = (sum ^ m->packed()[i]) * 0x100000001b3u;
+    }
+  }
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(sum));
+  return "cpu " + std::to_string(kPackedLayout) + " " + text;
+}
+
+std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, RowOrder order, Pool& pool) {
   if (is_grouped(as) && (source.low != as || source.group == 0)) {
     throw Error("weights_mismatch", std::string("Values cannot be packed as ") + dtype_name(as) + ": they are stored otherwise.");
   }
-  m->group = is_grouped(as) ? source.group : 0;
-  m->stride = m->group > 0 ? grouped_panel_bytes(as, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
-  const size_t weight_bytes = m->stride * m->panels;
-  m->bytes = weight_bytes + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
-  m->memory = Memory(m->bytes);
-  auto* scales = as == DType::i8 ? reinterpret_cast<float*>(m->memory.data() + weight_bytes) : nullptr;
-  m->scales = scales;
+  auto m = shaped(source.rows, source.cols, as, order, is_grouped(as) ? source.group : 0);
+  float* scales = settle(*m, Memory(m->bytes));
 
   std::exception_ptr failure;
   std::mutex failure_lock;

@@ -20,6 +20,7 @@ struct PackedMatrix final : Matrix {
   const float* scales = nullptr;  // [panels * 16], i8 only
   int group = 0;                  // columns that share a scale, grouped types only
 
+  const uint8_t* packed() const override { return memory.data(); }
   const uint8_t* panel(int p) const { return memory.data() + p * stride; }
   // Panels [first, last) times some rows; `out` is where panel `first` goes.
   MatmulArgs product(int first, int last, Rows in, int tokens, Rows out) const;
@@ -27,6 +28,16 @@ struct PackedMatrix final : Matrix {
   FastArgs fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const;
   int groups() const { return padded_cols / fast_group(dtype); }
 };
+
+// Part of the name of the layout of packed bytes: raise it with every change of what pack_matrix() writes.
+inline constexpr int kPackedLayout = 1;
+
+// The name of this build's and this machine's layout. It holds a checksum of a packed sample of every dtype, so that a layout
+// that depends on the processor has a name for each.
+std::string packed_layout(Pool& pool);
+
+// Over the bytes of a PackedMatrix of the same layout. Null when their number is another.
+std::unique_ptr<PackedMatrix> adopt_matrix(const PackedBytes& packed);
 
 // Each thread of the pool packs, and so first touches, the panels it will multiply with.
 std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, RowOrder order, Pool& pool);

@@ -22,16 +22,20 @@ Memory::Memory(size_t bytes) : bytes_(bytes) {
   data_ = static_cast<uint8_t*>(data);
 }
 
+Memory::Memory(const uint8_t* data, size_t bytes, std::shared_ptr<const void> owner)
+    : data_(const_cast<uint8_t*>(data)), bytes_(bytes), owner_(std::move(owner)) {}
+
 Memory::~Memory() {
-  if (data_) munmap(data_, bytes_);
+  if (data_ && !owner_) munmap(data_, bytes_);
 }
 
 Memory::Memory(Memory&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), owner_(std::move(other.owner_)) {}
 
 Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
+  std::swap(owner_, other.owner_);
   return *this;
 }
 

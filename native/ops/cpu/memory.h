@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace lanyard::ops::cpu {
 
@@ -11,6 +12,8 @@ class Memory {
   Memory() = default;
   // Throws lanyard::Error out_of_memory. Pages are only taken when touched.
   explicit Memory(size_t bytes);
+  // Somebody else's, who keeps it in place; not to be written.
+  Memory(const uint8_t* data, size_t bytes, std::shared_ptr<const void> owner);
   ~Memory();
   Memory(Memory&& other) noexcept;
   Memory& operator=(Memory&& other) noexcept;
@@ -25,6 +28,7 @@ class Memory {
  private:
   uint8_t* data_ = nullptr;
   size_t bytes_ = 0;
+  std::shared_ptr<const void> owner_;
 };
 
 }  // namespace lanyard::ops::cpu
