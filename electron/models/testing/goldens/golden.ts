@@ -18,8 +18,8 @@ export interface Golden {
   config: TestConfig
   /** ids from here on are padding */
   used: number
-  /** name, shape, base, shift */
-  tensors: [string, number[], number, number][]
+  /** name, shape, base, shift; bytes instead of bf16 where `U8` is said */
+  tensors: [string, number[], number, number, 'U8'?][]
   prompts: GoldenPrompt[]
 }
 
@@ -43,17 +43,21 @@ export function readGolden(name: string): Golden {
   return { ...golden, prompts }
 }
 
-/** The i-th value of a tensor: the rule of make_goldens.py. */
-function valuesOf(name: string, count: number, base: number, shift: number): Float32Array {
+/** The bytes of a tensor: the rule of make_goldens.py. */
+function bytesOf([name, shape, base, shift, type]: Golden['tensors'][number]): Uint8Array {
+  const count = shape.reduce((product, n) => product * n, 1)
   let seed = 0x811c9dc5
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193)
-  return Float32Array.from({ length: count }, (_, i) => {
+  const hash = (i: number) => {
     let x = seed ^ Math.imul(i, 0x9e3779b9)
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
     x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)
-    x ^= x >>> 16
-    return base + ((x & 63) - 32) * 2 ** shift
-  })
+    return x ^ (x >>> 16)
+  }
+  if (type === 'U8') return Uint8Array.from({ length: count }, (_, i) => base + (hash(i) & (2 ** shift - 1)))
+  const values = Float32Array.from({ length: count }, (_, i) => base + ((hash(i) & 63) - 32) * 2 ** shift)
+  const halves = Uint16Array.from(new Uint32Array(values.buffer), (word) => word >>> 16)
+  return new Uint8Array(halves.buffer)
 }
 
 /** Writes config.json and model.safetensors (bf16, which holds these values exactly) into `folder`, and returns it. */
@@ -63,18 +67,12 @@ export function writeGoldenModel(folder: string, golden: Golden): string {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
   const data: Uint8Array[] = []
   let at = 0
-  for (const [name, shape, base, shift] of golden.tensors) {
-    const values = valuesOf(
-      name,
-      shape.reduce((product, n) => product * n, 1),
-      base,
-      shift,
-    )
-    const words = new Uint32Array(values.buffer)
-    const halves = Uint16Array.from(words, (word) => word >>> 16)
-    data.push(new Uint8Array(halves.buffer))
-    header[name] = { dtype: 'BF16', shape, data_offsets: [at, at + halves.byteLength] }
-    at += halves.byteLength
+  for (const tensor of golden.tensors) {
+    const [name, shape, , , type] = tensor
+    const bytes = bytesOf(tensor)
+    data.push(bytes)
+    header[name] = { dtype: type ?? 'BF16', shape, data_offsets: [at, at + bytes.length] }
+    at += bytes.length
   }
   const json = Buffer.from(JSON.stringify(header))
   const length = Buffer.alloc(8)

@@ -10,6 +10,8 @@ too, in numbers that bf16 holds exactly:
     value[i] = base + (h(seed, i) mod 64 - 32) * 2^shift        seed = FNV-1a 32 of the tensor's name
     h(seed, i): x = seed xor i * 0x9E3779B9; x ^= x >> 16; x *= 0x85EBCA6B; x ^= x >> 13; x *= 0xC2B2AE35; x ^= x >> 16
 
+MXFP4 experts are bytes instead: base + h mod 2^shift, fifth entry "U8".
+
 A JSON holds: `versions`; `config` (config.json as published checkpoints have it); `used` (ids from there on are padding and
 never chosen); `tensors` as [name, shape, base, shift], the names as transformers saves them; `prompts` with `ids`, `logits`
 (of the last prompt token, all ids, little-endian f32 in base64), `greedy` (the tokens that follow) and, where it matters,
@@ -85,23 +87,42 @@ CASES = {
                     rope_scaling=dict(rope_type="yarn", factor=32.0, original_max_position_embeddings=64, beta_fast=32.0,
                                       beta_slow=1.0, truncate=False)),
 }
+# As released: experts in MXFP4, blocks of 32 along the inputs.
+CASES["gpt_oss-mxfp4"] = CASES["gpt_oss"] | {"intermediate_size": 64, "quantization_config": {"quant_method": "mxfp4"}}
 LENGTHS = [1, 7, 40, 100]
+E2M1 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6])
 
 
-def values(name, shape, base, shift):
+def hashes(name, count):
     seed = 0x811C9DC5
     for byte in name.encode():
         seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    x = np.uint32(seed) ^ (np.arange(math.prod(shape), dtype=np.uint32) * np.uint32(0x9E3779B9))
+    x = np.uint32(seed) ^ (np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B9))
     x ^= x >> np.uint32(16)
     x *= np.uint32(0x85EBCA6B)
     x ^= x >> np.uint32(13)
     x *= np.uint32(0xC2B2AE35)
-    x ^= x >> np.uint32(16)
+    return x ^ (x >> np.uint32(16))
+
+
+def values(name, shape, base, shift):
+    x = hashes(name, math.prod(shape))
     flat = base + ((x & np.uint32(63)).astype(np.float64) - 32) * 2.0**shift
     out = torch.from_numpy(flat.astype(np.float32).reshape(shape))
     assert torch.equal(out, out.bfloat16().float()), name
     return out
+
+
+def mxfp4(name, shape):
+    """Tables for one stack [experts, inputs, outputs], and the bf16 stack that they stand for."""
+    experts, inputs, outputs = shape
+    blocks, scales = [experts, outputs, inputs // 32, 16], [experts, outputs, inputs // 32]
+    tables = {f"{name}_blocks": (blocks, 0, 8, "U8"), f"{name}_scales": (scales, 121 if "gate_up" in name else 119, 2, "U8")}
+    read = {t: torch.from_numpy((base + (hashes(t, math.prod(s)) & np.uint32(2**bits - 1))).astype(np.int64)).reshape(s)
+            for t, (s, base, bits, _) in tables.items()}
+    low_first = torch.stack([read[f"{name}_blocks"] & 15, read[f"{name}_blocks"] >> 4], dim=-1).flatten(-2)
+    rows = (E2M1[low_first] * 2.0 ** (read[f"{name}_scales"] - 127)[..., None]).flatten(-2)
+    return tables, rows.transpose(1, 2).contiguous().bfloat16()
 
 
 def base_and_shift(name, shape, config):
@@ -149,15 +170,19 @@ def make(name, config):
     tensors = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        (folder / "config.json").write_text(json.dumps(config))
+        plain = {key: value for key, value in config.items() if key != "quantization_config"}
+        (folder / "config.json").write_text(json.dumps(plain))
         torch.manual_seed(0)
         AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder / "saved")
         with safe_open(folder / "saved" / "model.safetensors", "pt") as file:
             for tensor in file.keys():
                 shape = list(file.get_slice(tensor).get_shape())
                 tensors[tensor] = (shape, *base_and_shift(tensor, shape, config))
-        save_file({t: values(t, *facts).bfloat16() for t, facts in tensors.items()}, folder / "model.safetensors",
-                  metadata={"format": "pt"})
+        stored = {t: values(t, *facts).bfloat16() for t, facts in tensors.items()}
+        for t in [t for t in tensors if "quantization_config" in config and t.endswith(("gate_up_proj", "down_proj"))]:
+            tables, stored[t] = mxfp4(t, tensors.pop(t)[0])
+            tensors |= tables
+        save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
         model, info = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager",
                                                            output_loading_info=True)
         problems = {k: v for k, v in info.items() if v}
