@@ -52,6 +52,7 @@ function put(holder: Record<string, unknown>, key: string, value: unknown): void
 
 function change(value: unknown, random: (below: number) => number): void {
   const all = places(value)
+  if (all.length === 0) return
   const [holder, key] = all[random(all.length)]!
   switch (random(6)) {
     case 0: delete holder[key]; break
@@ -60,7 +61,11 @@ function change(value: unknown, random: (below: number) => number): void {
       put(holder, key, other[name])
       break
     }
-    case 2: if (typeof holder[key] === 'number') put(holder, key, (holder[key] as number) + random(5) - 2); break
+    case 2: {
+      const held = holder[key]
+      if (typeof held === 'number') put(holder, key, held + random(5) - 2)
+      break
+    }
     case 3: {
       const hidden = holder[key]
       let looks = 0
