@@ -63,7 +63,7 @@ void check(const SequencePart& s, const PlanLimits& limits) {
   }
   const int64_t history = static_cast<int64_t>(s.history_kept) + s.history_count;
   if (history > limits.context || (history > 0 && history < s.row_count)) refuse(who + " has a history that does not fit");
-  if (!(s.rope_alpha >= 1)) refuse(who + " has a rope factor below 1");
+  if (!(s.rope_alpha >= 1) || !std::isfinite(s.rope_alpha)) refuse(who + " has a rope factor that is not a number from 1 on");
   if (s.mask_count > 0 && !s.mask_ids && s.mask_count != (limits.vocab + 31) / 32) refuse(who + " has a mask of another vocabulary");
   const Sampling& p = s.sampling;
   const bool sane = p.temperature >= 0 && std::isfinite(p.temperature) && p.top_p >= 0 && p.min_p >= 0 && p.min_p <= 1 &&
