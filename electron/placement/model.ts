@@ -45,7 +45,8 @@ export function matrixBytes(weights: Weights, model: PlanModel): { layers: numbe
     case 'int8':
       return { layers: 1.01, head: 1.01 }
     case 'int4':
-      return { layers: 0.5625, head: 0.5625 }
+      // What is stored in 4 bits is kept as it is.
+      return { layers: model.lowBit && model.lowBit.bytes < 1 ? model.lowBit.bytes : 0.5625, head: 0.5625 }
   }
 }
 

@@ -51,6 +51,15 @@ int bits_of(Encoding encoding) { return encoding == Encoding::f8_e4m3 || encodin
 // Scales and zeros are stored with groups of columns outside and rows inside.
 bool columns_first(Encoding e) { return e == Encoding::gptq4 || e == Encoding::gptq8 || e == Encoding::awq4; }
 
+ops::DType low_type(Encoding e) {
+  switch (e) {
+    case Encoding::f8_e4m3: return ops::DType::f8g;
+    case Encoding::mxfp4: return ops::DType::f4g;
+    case Encoding::gptq8: return ops::DType::i8g;
+    default: return ops::DType::i4g;
+  }
+}
+
 constexpr size_t words(size_t parts, size_t per_word) { return (parts + per_word - 1) / per_word; }
 
 }  // namespace
@@ -100,6 +109,25 @@ PackedRows::PackedRows(const TensorSource& tensor, Files& files) {
     throw Error("weights_mismatch", describe(tensor) + " should have " + std::to_string(rows) + " rows, but its pieces have " +
                                         std::to_string(first) + ".");
   }
+  low = low_type(tensor.packed.front().encoding);
+  for (const Piece& piece : pieces_) {
+    if (low_type(piece.spec.encoding) != low) return;
+  }
+  for (const int columns : {128, 64, 32}) {
+    if (!shares_scales(columns)) continue;
+    group = columns;
+    return;
+  }
+}
+
+// Do all runs of so many columns share a scale?
+bool PackedRows::shares_scales(size_t columns) const {
+  for (const Piece& piece : pieces_) {
+    for (size_t c = 0; c < cols; ++c) {
+      if (piece.group_of[c] != piece.group_of[c / columns * columns]) return false;
+    }
+  }
+  return true;
 }
 
 PackedRows::Piece PackedRows::open(const PackedPiece& spec, size_t first, Files& files, const std::string& what) const {
@@ -222,10 +250,28 @@ void PackedRows::factors(const Piece& piece, size_t row, float* scales, float* z
   }
 }
 
-void PackedRows::read(size_t row, void* out) const {
+const PackedRows::Piece& PackedRows::piece_of(size_t row) const {
   size_t index = 0;
   while (index + 1 < pieces_.size() && pieces_[index + 1].first <= row) ++index;
-  const Piece& piece = pieces_[index];
+  return pieces_[index];
+}
+
+void PackedRows::read_grouped(size_t row, uint8_t* stored, float* scales, float* biases) const {
+  const Piece& piece = piece_of(row);
+  thread_local std::vector<float> all_scales, all_zeros;
+  all_scales.resize(piece.groups);
+  all_zeros.resize(piece.groups);
+  codes(piece, row - piece.first, stored);
+  factors(piece, row - piece.first, all_scales.data(), all_zeros.data());
+  for (size_t g = 0; g * group < cols; ++g) {
+    const uint32_t from = piece.group_of[g * group];
+    scales[g] = all_scales[from];
+    biases[g] = -all_zeros[from] * all_scales[from];
+  }
+}
+
+void PackedRows::read(size_t row, void* out) const {
+  const Piece& piece = piece_of(row);
   thread_local std::vector<uint8_t> stored;
   thread_local std::vector<float> scales, zeros;
   stored.resize(cols);
@@ -234,16 +280,16 @@ void PackedRows::read(size_t row, void* out) const {
   codes(piece, row - piece.first, stored.data());
   factors(piece, row - piece.first, scales.data(), zeros.data());
   auto* to = static_cast<float*>(out);
-  const uint32_t* group = piece.group_of.data();
+  const uint32_t* group_of = piece.group_of.data();
   switch (piece.spec.encoding) {
     case Encoding::f8_e4m3:
-      for (size_t c = 0; c < cols; ++c) to[c] = kF8[stored[c]] * scales[group[c]];
+      for (size_t c = 0; c < cols; ++c) to[c] = kF8[stored[c]] * scales[group_of[c]];
       return;
     case Encoding::mxfp4:
-      for (size_t c = 0; c < cols; ++c) to[c] = kF4[stored[c]] * scales[group[c]];
+      for (size_t c = 0; c < cols; ++c) to[c] = kF4[stored[c]] * scales[group_of[c]];
       return;
     default:
-      for (size_t c = 0; c < cols; ++c) to[c] = (static_cast<float>(stored[c]) - zeros[group[c]]) * scales[group[c]];
+      for (size_t c = 0; c < cols; ++c) to[c] = (static_cast<float>(stored[c]) - zeros[group_of[c]]) * scales[group_of[c]];
   }
 }
 

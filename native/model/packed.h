@@ -32,6 +32,7 @@ class PackedRows final : public ops::RowSource {
   // Throws Error weights_truncated, weights_mismatch.
   PackedRows(const TensorSource& tensor, Files& files);
   void read(size_t row, void* out) const override;
+  void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override;
 
  private:
   struct Piece {
@@ -43,6 +44,8 @@ class PackedRows final : public ops::RowSource {
   };
 
   Piece open(const PackedPiece& spec, size_t first, Files& files, const std::string& what) const;
+  const Piece& piece_of(size_t row) const;
+  bool shares_scales(size_t columns) const;
   void codes(const Piece& piece, size_t row, uint8_t* out) const;
   void factors(const Piece& piece, size_t row, float* scales, float* zeros) const;
 

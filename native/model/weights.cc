@@ -9,15 +9,19 @@
 namespace lanyard::model {
 namespace {
 
-ops::DType packed_type(WeightType weights, ops::DType stored) {
+// Low-bit values stay as they are, also where 4 bits are asked for and stored: rounding again would only lose. What
+// cannot be kept in groups of a common scale (act-order, cuts within 32 columns) becomes bf16.
+ops::DType packed_type(WeightType weights, const ops::RowSource& source, bool low_bit) {
+  const bool four = source.low == ops::DType::i4g || source.low == ops::DType::f4g;
+  if (source.group > 0 && (weights == WeightType::stored || (weights == WeightType::i4 && four))) return source.low;
   switch (weights) {
-    case WeightType::stored: return stored;
+    case WeightType::stored: return low_bit ? ops::DType::bf16 : source.dtype;
     case WeightType::f32: return ops::DType::f32;
     case WeightType::bf16: return ops::DType::bf16;
     case WeightType::i8: return ops::DType::i8;
     case WeightType::i4: return ops::DType::i4;
   }
-  return stored;
+  return source.dtype;
 }
 
 // Shapes as the decoder and the split demand them. 0: any width (an FFN share is as wide as its tensor says).
@@ -116,7 +120,7 @@ class Loader {
       throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
     }
     const auto source = open_rows(t, files_);
-    out = ops_.pack(*source, packed_type(exact ? WeightType::stored : spec_.weights, t.dtype), order);
+    out = ops_.pack(*source, packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty()), order);
     weights_.bytes += out->bytes;
   }
 

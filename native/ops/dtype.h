@@ -8,16 +8,20 @@
 namespace lanyard::ops {
 
 // i8: one f32 scale per row. i4: groups of 32 values along a row, one f16 scale each, value = scale * (q - 8).
-enum class DType : uint8_t { f32, f16, bf16, i8, i4 };
+// Low-bit types of published checkpoints, in groups of 32, 64 or 128 values along a row, one f32 scale (and bias) each:
+// i4g, i8g: value = scale * q + bias, q unsigned. f4g: scale * e2m1. f8g: scale * e4m3.
+enum class DType : uint8_t { f32, f16, bf16, i8, i4, i4g, i8g, f4g, f8g };
 
-inline constexpr int kDTypes = 5;
+inline constexpr int kDTypes = 9;
 inline constexpr int kInt4Group = 32;
 
-// Bytes of one value as files store it; i8 and i4 are made on load and never read.
+constexpr bool is_grouped(DType dtype) { return dtype >= DType::i4g; }
+
+// Bytes of one plain value as files store it (f32, f16, bf16).
 constexpr size_t stored_bytes(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
 
 constexpr const char* dtype_name(DType dtype) {
-  constexpr const char* names[kDTypes] = {"f32", "f16", "bf16", "int8", "int4"};
+  constexpr const char* names[kDTypes] = {"f32", "f16", "bf16", "int8", "int4", "int4 groups", "int8 groups", "fp4 groups", "fp8 groups"};
   return names[static_cast<int>(dtype)];
 }
 

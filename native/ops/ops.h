@@ -32,9 +32,13 @@ class RowSource {
  public:
   virtual ~RowSource() = default;
   virtual void read(size_t row, void* out) const = 0;  // cols values of `dtype`
-  DType dtype = DType::f32;                             // f32, f16 or bf16
+  // [cols] codes, and a scale and a bias for each `group` of them. Only where group > 0.
+  virtual void read_grouped(size_t /*row*/, uint8_t* /*codes*/, float* /*scales*/, float* /*biases*/) const {}
+  DType dtype = DType::f32;  // f32, f16 or bf16
   size_t rows = 0;
   size_t cols = 0;
+  DType low = DType::f32;  // the grouped type that keeps low-bit values as they are
+  int group = 0;           // columns that share a scale: 32, 64 or 128; 0: no low-bit values
 };
 
 // Values on the host as f32.
@@ -216,6 +220,7 @@ class Ops {
   // Memory and setting up. Everything is zeroed and lives as long as the Ops.
   virtual float* allocate(size_t count) = 0;
   virtual size_t allocated() const = 0;  // bytes, without matrices and caches
+  // A grouped type only as the source's `low`.
   virtual std::unique_ptr<Matrix> pack(const RowSource& source, DType as, RowOrder order) = 0;
   virtual std::unique_ptr<KvCache> make_cache(const KvShape& shape, const Heads& heads) = 0;
   virtual void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) = 0;

@@ -1,7 +1,11 @@
 /** The engine against what transformers computes from the same weights: every family, one to three ranks. */
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { modelFacts } from '../../electron/models/models.ts'
+import type { EngineSpec, RankSplit } from '../../electron/contract/engine.ts'
+import { modelFacts, wholeSplit } from '../../electron/models/models.ts'
+import { heldBytes } from '../../electron/models/quantisation/quantisation.ts'
+import { weightSizes } from '../../electron/models/weight-sizes.ts'
+import { rangesOf } from '../../electron/placement/apportion.ts'
 import { readTensors, type Golden } from './golden.ts'
 import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
 
@@ -37,8 +41,9 @@ async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float3
 
 const families = [
   'llama', 'llama-tied-f16', 'qwen1', 'qwen2', 'qwen2-yarn', 'qwen3', 'mistral', 'mixtral', 'qwen3_moe', 'phi3', 'gemma2', 'gemma3',
-  'llama-fp8-channel', 'llama-fp8-tensor', 'qwen3-fp8-block', 'qwen2-gptq', 'qwen2-gptq-actorder', 'qwen2-awq',
 ]
+
+const quantised = ['llama-fp8-channel', 'llama-fp8-tensor', 'qwen3-fp8-block', 'qwen2-gptq', 'qwen2-gptq-actorder', 'qwen2-awq']
 
 // Fractions of heads, FFN columns and vocabulary rows at which the ranks are cut.
 const cuts: { name: string; fractions: number[]; heads?: (count: number) => number[] }[] = [
@@ -49,22 +54,78 @@ const cuts: { name: string; fractions: number[]; heads?: (count: number) => numb
   { name: '3 ranks, one without FFN and vocabulary', fractions: [0.5, 0.5], heads: (count) => [1, count - 1] },
 ]
 
+/** Opens the model, compares it with its goldens, and gives the bytes of its matrices over all ranks. */
+async function check(family: string, name: string, splits: RankSplit[], weights: EngineSpec['weights']): Promise<number> {
+  const folder = path.join(fixtures ?? '', family)
+  const golden = readJson(path.join(folder, 'golden.json')) as Golden
+  const ranks = await openRanks(folder, { splits, weights })
+  try {
+    const error = await compare(ranks, golden, readTensors(path.join(folder, 'golden.safetensors')))
+    console.log(`${family}, ${name}, ${weights}: worst logit error ${error.toExponential(1)}`)
+    expect(error).toBeLessThan(1e-3)
+    return ranks.engines.reduce((sum, engine) => sum + engine.stats().weightBytes, 0)
+  } finally {
+    await ranks.close()
+  }
+}
+
+const factsOf = (family: string) => modelFacts(readJson(path.join(fixtures ?? '', family, 'config.json')))
+
 describe.skipIf(!fixtures)('goldens', () => {
   describe.each(families)('%s', (family) => {
-    const folder = path.join(fixtures ?? '', family)
     test.each(cuts)('$name', async ({ name, fractions, heads }) => {
-      const golden = readJson(path.join(folder, 'golden.json')) as Golden
-      const facts = modelFacts(readJson(path.join(folder, 'config.json')))
-      const splits = unevenSplit(facts, fractions, heads?.(facts.decoder.queryHeads))
-      const ranks = await openRanks(folder, { splits })
-      try {
-        const error = await compare(ranks, golden, readTensors(path.join(folder, 'golden.safetensors')))
-        console.log(`${family}, ${name}: worst logit error ${error.toExponential(1)}`)
-        expect(error).toBeLessThan(1e-3)
-      } finally {
-        await ranks.close()
-      }
+      const facts = factsOf(family)
+      await check(family, name, unevenSplit(facts, fractions, heads?.(facts.decoder.queryHeads)), 'stored')
     })
+  })
+
+  describe.each(quantised)('%s', (family) => {
+    // Cuts within words and groups too: unpacked they must be exact.
+    test.each(cuts)('unpacked, $name', async ({ name, fractions, heads }) => {
+      const facts = factsOf(family)
+      await check(family, name, unevenSplit(facts, fractions, heads?.(facts.decoder.queryHeads)), 'f32')
+    })
+
+    // Kept in few bits, cut along groups as the planner does.
+    if (family === 'qwen2-gptq-actorder') return
+    test.each([1, 2, 3])('as stored, %i ranks', async (size) => {
+      const facts = factsOf(family)
+      const { decoder, quantisation } = facts
+      const fractions = [[], [0.37], [0.25, 0.6]][size - 1]!
+      const split = unevenSplit(facts, fractions, fractions.map((f) => 2 * Math.round((decoder.queryHeads / 2) * f)))
+      const ffn = rangesOf(decoder.ffn, 32, [...fractions, 1].map((f, i) => f - (fractions[i - 1] ?? 0)))
+      const bytes = await check(family, `${size} ranks`, split.map((own, i) => ({ ...own, ffn: ffn[i]! })), 'stored')
+      const sizes = weightSizes(facts, wholeSplit(decoder), 0)
+      const planned = (sizes.attention + sizes.ffn) * heldBytes(quantisation!) + sizes.head * 2
+      expect(bytes / planned).toBeGreaterThan(0.99)
+      if (size === 1) expect(bytes / planned).toBeLessThan(1.05)
+    })
+  })
+
+  test('columns in another order are kept in bf16', async () => {
+    const facts = factsOf('qwen2-gptq-actorder')
+    const ranks = await openRanks(path.join(fixtures ?? '', 'qwen2-gptq-actorder'))
+    try {
+      const sizes = weightSizes(facts, wholeSplit(facts.decoder), 0)
+      const planned = (sizes.attention + sizes.ffn) * heldBytes(facts.quantisation!) + sizes.head * 2
+      expect(ranks.engine.stats().weightBytes / planned).toBeCloseTo(1, 1)
+    } finally {
+      await ranks.close()
+    }
+  })
+
+  test('of 4 bits asked for, what is stored in 4 bits keeps its values', async () => {
+    const folder = path.join(fixtures ?? '', 'qwen2-awq')
+    const [asked, stored] = await Promise.all((['int4', 'stored'] as const).map((weights) => openRanks(folder, { weights })))
+    try {
+      // Only lm_head (tied, f16) is rounded.
+      const { head } = weightSizes(asked!.facts, wholeSplit(asked!.facts.decoder), 0)
+      const saved = stored!.engine.stats().weightBytes - asked!.engine.stats().weightBytes
+      expect(saved / (head * (2 - 0.5625))).toBeCloseTo(1, 1)
+    } finally {
+      await asked!.close()
+      await stored!.close()
+    }
   })
 })
 

@@ -96,6 +96,93 @@ void products(const Kernels& kernels, DType dtype) {
   }
 }
 
+// Random codes with random scales and biases.
+class Grouped final : public RowSource {
+ public:
+  Grouped(DType type, int group_size, size_t row_count, size_t col_count, Random& random) {
+    low = type;
+    group = group_size;
+    rows = row_count;
+    cols = col_count;
+    groups_ = (cols + group - 1) / group;
+    const bool four = type == DType::i4g || type == DType::f4g;
+    for (size_t i = 0; i < rows * cols; ++i) {
+      auto code = static_cast<uint8_t>(random.below(four ? 16 : 256));
+      if (type == DType::f8g && (code & 0x7f) == 0x7f) code = 0;  // NaN
+      codes_.push_back(code);
+    }
+    scales_ = random.reals(rows * groups_, 0.01f);
+    biases_ = random.reals(rows * groups_, 0.1f);
+  }
+  void read(size_t, void*) const override {}
+  void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override {
+    std::copy_n(codes_.data() + row * cols, cols, codes);
+    std::copy_n(scales_.data() + row * groups_, groups_, scales);
+    std::copy_n(biases_.data() + row * groups_, groups_, biases);
+  }
+  double at(size_t row, size_t col) const {
+    const int code = codes_[row * cols + col];
+    const double scale = scales_[row * groups_ + col / group], bias = biases_[row * groups_ + col / group];
+    if (low == DType::i4g || low == DType::i8g) return code * scale + bias;
+    const bool four = low == DType::f4g;
+    const int sign = four ? code >> 3 : code >> 7, mantissa_bits = four ? 1 : 3, exponent_bias = four ? 1 : 7;
+    const int magnitude = four ? code & 7 : code & 127;
+    const int exponent = magnitude >> mantissa_bits, mantissa = magnitude & ((1 << mantissa_bits) - 1);
+    const double value = exponent == 0 ? std::ldexp(mantissa, 1 - exponent_bias - mantissa_bits)
+                                       : std::ldexp((1 << mantissa_bits) + mantissa, exponent - exponent_bias - mantissa_bits);
+    return (sign ? -value : value) * scale;
+  }
+  // Of the numbers that at() is the sum of: rounding errors are relative to them.
+  double size(size_t row, size_t col) const {
+    if (low != DType::i4g && low != DType::i8g) return std::fabs(at(row, col));
+    const size_t group_of = row * groups_ + col / group;
+    return std::fabs(static_cast<double>(scales_[group_of])) * (codes_[row * cols + col] + 128) + std::fabs(biases_[group_of]);
+  }
+
+ private:
+  size_t groups_;
+  std::vector<uint8_t> codes_;
+  std::vector<float> scales_, biases_;
+};
+
+void grouped_products(const Kernels& kernels, DType dtype) {
+  Random random(31 + static_cast<uint64_t>(dtype));
+  Pool pool(1);
+  for (const int group : {32, 64, 128}) {
+    for (const int rows : {1, 17, 160}) {
+      for (const int cols : {1, 32, 100, 640, 1100}) {
+        const Grouped w(dtype, group, rows, cols, random);
+        const auto m = pack_matrix(w, dtype, RowOrder::plain, pool);
+        const size_t in_stride = padded_width(cols), out_stride = padded_width(rows);
+        std::vector<float> first_row;
+        for (const int tokens : {1, 3, 12, 25}) {
+          std::vector<float> x(tokens * in_stride), out(tokens * out_stride, -1);
+          Random same(9);
+          for (int t = 0; t < tokens; ++t) {
+            for (int k = 0; k < cols; ++k) x[t * in_stride + k] = same.real();
+          }
+          kernels.matmul[static_cast<int>(dtype)](m->product(0, m->panels, {x.data(), in_stride}, tokens, {out.data(), out_stride}));
+          double worst = 0;
+          for (int t = 0; t < tokens; ++t) {
+            for (int r = 0; r < rows; ++r) {
+              double sum = 0, size = 1e-30;
+              for (int k = 0; k < cols; ++k) {
+                sum += w.at(r, k) * x[t * in_stride + k];
+                size += w.size(r, k) * std::fabs(x[t * in_stride + k]);
+              }
+              worst = std::max(worst, std::fabs(out[t * out_stride + r] - sum) / size);
+            }
+          }
+          CHECK(worst < 3e-7 * std::sqrt(cols), "%s %s of %d, %dx%d, %d tokens: %g", kernels.name, dtype_name(dtype), group, rows, cols, tokens, worst);
+          if (tokens == 1) first_row.assign(out.begin(), out.begin() + rows);
+          CHECK(std::memcmp(first_row.data(), out.data(), rows * sizeof(float)) == 0,
+                "%s %s %dx%d: a token differs in a batch of %d", kernels.name, dtype_name(dtype), rows, cols, tokens);
+        }
+      }
+    }
+  }
+}
+
 void gated_order() {
   Random random(5);
   Pool pool(3);
@@ -231,6 +318,9 @@ int main() {
     const Kernels& k = *tables[i];
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::i8, DType::i4}) {
       check::section((std::string(k.name) + " product " + dtype_name(dtype)).c_str(), [&] { products(k, dtype); });
+    }
+    for (const DType dtype : {DType::i4g, DType::i8g, DType::f4g, DType::f8g}) {
+      check::section((std::string(k.name) + " product " + dtype_name(dtype)).c_str(), [&] { grouped_products(k, dtype); });
     }
     check::section((std::string(k.name) + " element-wise").c_str(), [&] { element_wise(k); });
     check::section((std::string(k.name) + " gates").c_str(), [&] { gates(k); });

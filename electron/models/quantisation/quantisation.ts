@@ -152,9 +152,16 @@ export function quantisationName({ kind, bits }: Quantisation): string {
   return kind === 'gptq' || kind === 'awq' ? `${kind} int${bits}` : kind
 }
 
-/** Bytes of one value in the memory of a rank that keeps weights as stored. */
-export function heldBytes(_how: Quantisation): number {
-  return 4
+/**
+ * Bytes of one value in the memory of a rank that keeps weights as stored: few bits with an f32 scale (and bias) per
+ * group of up to 128 columns; bf16 where the groups of neighbouring columns differ.
+ */
+export function heldBytes(how: Quantisation): number {
+  const group = wholeColumns(how) || 128
+  const held = [128, 64, 32].find((columns) => group % columns === 0)
+  if (how.actOrder || held === undefined) return 2
+  const factors = how.kind === 'fp8' || how.kind === 'mxfp4' ? 4 : 8
+  return how.bits / 8 + factors / held
 }
 
 /** Columns that had better stay on one rank; 0: any. */

@@ -95,7 +95,7 @@ async function withEngine(body: (worker: WorkerProcess) => Promise<void>): Promi
 }
 
 describe.skipIf(missing.length > 0)('a worker with the real engine', () => {
-  for (const name of ['llama', 'qwen2', 'qwen3', 'qwen1']) {
+  for (const name of ['llama', 'qwen2', 'qwen3', 'qwen1', 'llama-fp8-channel']) {
     for (const size of [1, 2, 3]) {
       test(
         `${name} on ${size} ${size === 1 ? 'rank' : 'ranks'}: all prompts at once, in chunks and short of KV blocks, give the golden tokens`,

@@ -7,6 +7,11 @@
 //   bf16  [cols / 2][16][2]   bf16: a 32-bit word holds two neighbouring columns of a row (also VNNI's and AMX's order)
 //   i8    [cols / 4][16][4]   int8
 //   i4    [cols / 32]{ [16] f16 scales, [4][16] words of 8 nibbles, lowest first }
+//   i4g   [groups]{ [16] f32 scales, [16] f32 biases, [group / 8][16] words of 8 nibbles, lowest first }
+//   i8g   [groups]{ [16] f32 scales, [16] f32 biases, [group / 4][16][4] int8: code - 128 }
+//   f4g   [groups]{ [16] f32 scales, [group / 8][16] words of 8 nibbles, lowest first }
+//   f8g   [groups]{ [16] f32 scales * 2^8, [group][16] e4m3 }
+// A last group may be shorter.
 // Rows are padded with zeros to 16, columns to `column_step`. Panels of keys in the KV cache have the same layout with
 // positions as rows.
 //
@@ -24,7 +29,7 @@ namespace lanyard::ops::cpu {
 inline constexpr int kPanelRows = 16;
 
 constexpr int column_step(DType dtype) {
-  constexpr int steps[kDTypes] = {1, 1, 2, 4, kInt4Group};
+  constexpr int steps[kDTypes] = {1, 1, 2, 4, kInt4Group, 32, 32, 32, 32};
   return steps[static_cast<int>(dtype)];
 }
 
@@ -36,8 +41,16 @@ constexpr size_t panel_bytes(DType dtype, size_t cols) {
     case DType::bf16: return cols * 32;
     case DType::i8: return cols * 16;
     case DType::i4: return cols / kInt4Group * (32 + 256);
+    default: return 0;  // grouped types: below
   }
-  return 0;
+}
+
+// Bytes of a grouped panel's scales and biases per group, and of the values of a column.
+constexpr size_t grouped_header(DType dtype) { return dtype == DType::i4g || dtype == DType::i8g ? 128 : 64; }
+constexpr size_t grouped_column(DType dtype) { return dtype == DType::i4g || dtype == DType::f4g ? 8 : 16; }
+
+constexpr size_t grouped_panel_bytes(DType dtype, size_t cols, size_t group) {
+  return (cols + group - 1) / group * grouped_header(dtype) + cols * grouped_column(dtype);
 }
 
 // A run of panels times some rows of activations.
@@ -52,6 +65,7 @@ struct MatmulArgs {
   int tokens;
   float* out;  // [tokens][out_stride], count * 16 values written per token
   size_t out_stride;
+  int group = 0;  // columns that share a scale, grouped types only
 };
 
 // Weighted sums of values: out[row][d] += sum over positions p of weights[row][p] * values[p][d].

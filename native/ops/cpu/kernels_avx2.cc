@@ -15,6 +15,7 @@ namespace {
 constexpr int kTokens = 6;
 constexpr int panels_of(int tokens) { return tokens == 1 ? 4 : tokens <= 3 ? 2 : 1; }
 
+#include "grouped_avx2.inc"
 #include "kernels_body.inc"
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 constexpr int kTokens = 12;
 constexpr int panels_of(int tokens) { return tokens == 1 ? 8 : tokens <= 5 ? 4 : 2; }
 
+#include "grouped_avx512.inc"
 #include "kernels_body.inc"
 
 }  // namespace

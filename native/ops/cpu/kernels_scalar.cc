@@ -11,6 +11,7 @@ namespace {
 constexpr int kTokens = 2;
 constexpr int panels_of(int) { return 1; }
 
+#include "grouped_scalar.inc"
 #include "kernels_body.inc"
 
 }  // namespace

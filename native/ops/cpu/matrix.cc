@@ -7,6 +7,9 @@
 #include <mutex>
 #include <vector>
 
+#include "../../error.h"
+#include "grouped.h"
+
 namespace lanyard::ops {
 
 void read_f32(const RowSource& source, size_t row, float* out) {
@@ -118,7 +121,8 @@ MatmulArgs PackedMatrix::product(int first, int last, Rows in, int tokens, Rows 
           in.stride,
           tokens,
           out.data + first * kPanelRows,
-          out.stride};
+          out.stride,
+          group};
 }
 
 FastArgs PackedMatrix::fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const {
@@ -151,7 +155,11 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
                                        : static_cast<int>((source.rows / 2 + per_panel - 1) / per_panel) * 2;
   const int step = has_fast(as) ? fast_group(as) : column_step(as);
   m->padded_cols = static_cast<int>((source.cols + step - 1) / step) * step;
-  m->stride = panel_bytes(as, m->padded_cols);
+  if (is_grouped(as) && (source.low != as || source.group == 0)) {
+    throw Error("weights_mismatch", std::string("Values cannot be packed as ") + dtype_name(as) + ": they are stored otherwise.");
+  }
+  m->group = is_grouped(as) ? source.group : 0;
+  m->stride = m->group > 0 ? grouped_panel_bytes(as, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
   const size_t weight_bytes = m->stride * m->panels;
   m->bytes = weight_bytes + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
   m->memory = Memory(m->bytes);
@@ -163,6 +171,9 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
   pool.run([&](int thread) {
     try {
       std::vector<float> values(m->padded_cols, 0.0f);
+      std::vector<uint8_t> codes(m->group > 0 ? m->padded_cols : 0);
+      const size_t groups = m->group > 0 ? m->padded_cols / m->group + 1 : 0;
+      std::vector<float> group_scales(groups, 0.0f), group_biases(groups, 0.0f);
       const Share share = panel_share(*m, thread, pool.threads());
       for (int p = share.first; p < share.last; ++p) {
         uint8_t* panel = m->memory.data() + p * m->stride;
@@ -175,6 +186,11 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
             put_bf16_stored(panel, r, stored, m->padded_cols);
             continue;
           }
+          if (m->group > 0) {
+            source.read_grouped(row, codes.data(), group_scales.data(), group_biases.data());
+            put_grouped(as, panel, r, codes.data(), group_scales.data(), group_biases.data(), m->padded_cols, m->group);
+            continue;
+          }
           read_f32(source, row, values.data());
           switch (as) {
             case DType::f32: put_f32(panel, r, values.data(), m->padded_cols); break;
@@ -182,6 +198,7 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
             case DType::bf16: put_bf16(panel, r, values.data(), m->padded_cols); break;
             case DType::i8: scales[p * kPanelRows + r] = put_i8(panel, r, values.data(), m->padded_cols); break;
             case DType::i4: put_i4(panel, r, values.data(), m->padded_cols); break;
+            default: break;
           }
         }
       }

@@ -18,6 +18,7 @@ struct PackedMatrix final : Matrix {
   RowOrder order = RowOrder::plain;
   Memory memory;
   const float* scales = nullptr;  // [panels * 16], i8 only
+  int group = 0;                  // columns that share a scale, grouped types only
 
   const uint8_t* panel(int p) const { return memory.data() + p * stride; }
   MatmulArgs product(int first, int last, Rows in, int tokens, Rows out) const;
