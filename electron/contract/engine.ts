@@ -60,8 +60,22 @@ export type Extent = z.infer<typeof extent>
  * `gptq4` `gptq8`  [cols / n][rows] words of 32 bits, part i of a word = column n·k + i (n = 8 or 4 parts)
  * `awq4`           [cols][rows / 8] words of 32 bits, nibbles hold rows 8k + 0, 2, 4, 6, 1, 3, 5, 7
  * `mxfp4`          [rows][cols / 2] bytes, low nibble first, e2m1; blocks of 32 columns
+ * `q8_0` `q4_0`    [rows][cols / 32] blocks of llama.cpp, which hold their scales: no tables beside the values
+ * `q4_k` … `q6_k`  [rows][cols / 256] such blocks
  */
-export const encoding = z.enum(['f8_e4m3', 'int4_rows', 'gptq4', 'gptq8', 'awq4', 'mxfp4'])
+export const encoding = z.enum([
+  'f8_e4m3',
+  'int4_rows',
+  'gptq4',
+  'gptq8',
+  'awq4',
+  'mxfp4',
+  'q8_0',
+  'q4_0',
+  'q4_k',
+  'q5_k',
+  'q6_k',
+])
 export type Encoding = z.infer<typeof encoding>
 
 /** Numbers that belong to a group of values; `e8m0` is a power of two, 2^(byte − 127). */

@@ -1,7 +1,7 @@
-/** A model folder, inspected and opened. Files stay where they are. */
+/** A model folder or GGUF file, inspected and opened. Files stay where they are. */
 import { createHash } from 'node:crypto'
 import { readFile, readdir, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { DecoderSpec, RankSplit, TensorSource } from '../contract/engine.ts'
 import { LanyardError } from '../contract/errors.ts'
 import type { Model } from '../contract/model.ts'
@@ -9,11 +9,14 @@ import { modelFacts, type ModelFacts } from './architecture/architecture.ts'
 import { isObject, type JsonObject } from './architecture/config.ts'
 import { type ChatMessage, chatTemplate, type ChatTemplate, type RenderOptions, templateOf } from './chat-template.ts'
 import { checkTensors, loadPlan } from './load-plan.ts'
+import { readGguf } from './gguf/gguf-files.ts'
+import { heldBlockBytes } from './quantisation/packed.ts'
 import { heldBytes, quantisationName, wholeColumns } from './quantisation/quantisation.ts'
 import type { TensorHeaders } from './safetensors.ts'
 import { readHeaders } from './safetensors-files.ts'
 import { type Shard, shardOf } from './shard-files.ts'
 import { type GenerationDefaults, generationDefaultsOf, stopIdsOf } from './stop-ids.ts'
+import { huggingFaceTokenizer } from './tokenizer/hugging-face.ts'
 import type { Tokenizer, TokenStream } from './tokenizer/tokenizer.ts'
 import { loadTokenizer, tokenizerKind } from './tokenizer/tokenizer-files.ts'
 import { type WeightSizes, weightSizes } from './weight-sizes.ts'
@@ -106,7 +109,7 @@ async function folderOf(given: string): Promise<{ folder: string; names: string[
     throw new LanyardError(
       'model_missing',
       `${folder} is a file, not a folder.`,
-      'Give the path of the folder that holds config.json and the weights.',
+      'Give the path of the folder that holds config.json and the weights, or of a .gguf file.',
     )
   }
   const names = (await readdir(folder)).sort()
@@ -121,14 +124,16 @@ async function folderOf(given: string): Promise<{ folder: string; names: string[
 }
 
 interface Read {
-  folder: string
-  names: string[]
+  /** the folder, or the GGUF file */
+  path: string
+  name: string
   config: JsonObject
   generation: JsonObject
   tokenizerConfig: JsonObject
   template: string | null
   tokenizer: Tokenizer
   facts: ModelFacts
+  ropeFactors: number[] | null
   headers: TensorHeaders
   files: { name: string; bytes: number; modified: number }[]
 }
@@ -141,7 +146,42 @@ async function templateIn(folder: string, names: string[], config: JsonObject): 
   )
 }
 
+async function filesOf(folder: string, names: readonly string[]): Promise<Read['files']> {
+  return await Promise.all(
+    names.map(async (name) => {
+      const { size, mtimeMs } = await stat(join(folder, name))
+      return { name, bytes: size, modified: Math.trunc(mtimeMs) }
+    }),
+  )
+}
+
+/** A model that is one GGUF file, or several that say so in their names. */
+async function readGgufModel(path: string): Promise<Read> {
+  const file = resolve(path)
+  const { config, tokenizer: own, headers, ropeFactors, files } = await readGguf(file)
+  const tokenizer = huggingFaceTokenizer(own.json, own.config)
+  const facts = modelFacts(config, { vocabUsed: tokenizer.size, ropeFactors: ropeFactors ?? undefined })
+  checkTensors(facts, headers)
+  return {
+    path: file,
+    name: basename(file).replace(/(-00001-of-\d{5})?\.gguf$/i, ''),
+    config,
+    generation: own.generation,
+    tokenizerConfig: own.config,
+    template: templateOf(own.config),
+    tokenizer,
+    facts,
+    ropeFactors,
+    headers,
+    files: await filesOf(
+      dirname(file),
+      files.map((each) => basename(each)),
+    ),
+  }
+}
+
 async function readModel(path: string): Promise<Read> {
+  if (/\.gguf$/i.test(path) && (await stat(path).catch(() => null))?.isFile()) return await readGgufModel(path)
   const { folder, names } = await folderOf(path)
   const optional = (name: string) =>
     names.includes(name) ? readObject(join(folder, name)) : Promise.resolve<JsonObject>({})
@@ -159,23 +199,18 @@ async function readModel(path: string): Promise<Read> {
   checkTensors(facts, headers)
   const weights = new Set([...headers.values()].map((header) => basename(header.file)))
   const wanted = names.filter((name) => weights.has(name) || /\.(json|tiktoken|jinja)$/.test(name))
-  const files = await Promise.all(
-    wanted.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(folder, name))
-      return { name, bytes: size, modified: Math.trunc(mtimeMs) }
-    }),
-  )
   return {
-    folder,
-    names,
+    path: folder,
+    name: basename(folder),
     config,
     generation,
     tokenizerConfig,
     template: await templateIn(folder, names, tokenizerConfig),
     tokenizer,
     facts,
+    ropeFactors: null,
     headers,
-    files,
+    files: await filesOf(folder, wanted),
   }
 }
 
@@ -193,6 +228,21 @@ function dtypeOf(headers: TensorHeaders): string {
   return most.toLowerCase()
 }
 
+/** How the planner has to count the matrices of the layers, where they are stored in few bits. */
+function lowBitOf({ facts, headers }: Read): OpenModel['plannable']['lowBit'] {
+  if (facts.quantisation) return { bytes: heldBytes(facts.quantisation), group: wholeColumns(facts.quantisation) }
+  let values = 0
+  let held = 0
+  for (const { name, dtype, shape } of headers.values()) {
+    const bytes = heldBlockBytes(dtype)
+    if (bytes === null || !name.startsWith('model.layers.')) continue
+    const count = shape.reduce((product, n) => product * n, 1)
+    values += count
+    held += count * bytes
+  }
+  return values > 0 ? { bytes: held / values, group: 32 } : null
+}
+
 function fingerprintOf(read: Read): string {
   const hash = createHash('sha256').update(JSON.stringify(read.config))
   for (const { name, dtype, shape, file, offset, bytes } of read.headers.values()) {
@@ -208,8 +258,8 @@ function infoOf(read: Read): ModelInfo {
   const { decoder } = read.facts
   const weights = new Set([...read.headers.values()].map((header) => basename(header.file)))
   return {
-    name: basename(read.folder),
-    path: read.folder,
+    name: read.name,
+    path: read.path,
     architecture: read.facts.architecture,
     family: read.facts.family,
     parameters: parametersOf(read.facts),
@@ -275,15 +325,18 @@ export async function openModel(path: string): Promise<OpenModel> {
     plannable: {
       decoder: read.facts.decoder,
       storedBytes: info.dtype === 'f32' ? 4 : 2,
-      lowBit: read.facts.quantisation && {
-        bytes: heldBytes(read.facts.quantisation),
-        group: wholeColumns(read.facts.quantisation),
-      },
+      lowBit: lowBitOf(read),
       sizesOf: (split, rank) => weightSizes(read.facts, split, rank),
     },
     splittable(context) {
       const facts =
-        context === undefined ? read.facts : modelFacts(read.config, { context, vocabUsed: read.tokenizer.size })
+        context === undefined
+          ? read.facts
+          : modelFacts(read.config, {
+              context,
+              vocabUsed: read.tokenizer.size,
+              ropeFactors: read.ropeFactors ?? undefined,
+            })
       return {
         decoder: facts.decoder,
         tensors: (split, rank) => loadPlan(facts, read.headers, split, rank),

@@ -19,7 +19,7 @@ import {
 import { LanyardError } from '../contract/errors.ts'
 import type { ModelFacts } from './architecture/architecture.ts'
 import type { Axis, Piece, TensorRule } from './architecture/layout.ts'
-import { packedPieceOf } from './quantisation/packed.ts'
+import { packedPieceOf, rowRuns } from './quantisation/packed.ts'
 import type { TensorHeader, TensorHeaders } from './safetensors.ts'
 
 const dtypes: Record<string, DType> = { F32: 'f32', F16: 'f16', BF16: 'bf16' }
@@ -106,15 +106,18 @@ interface Range {
   count: number
 }
 
-function extentOf(header: TensorHeader, piece: Piece, rows: Range, cols: Range, whole: number): Extent {
+function extentsIn(header: TensorHeader, piece: Piece, rows: Range, cols: Range, whole: number): Extent[] {
   const size = bytesOf(dtypeOf(header))
   const step = piece.step ?? 1
-  const first = piece.start + rows.start * step
-  const offset = header.offset + (first * whole + cols.start) * size
-  // A run of whole one-value rows is one row: nothing is gained by describing it value by value.
-  if (whole === 1 && step === 1)
-    return { file: header.file, offset, rows: 1, rowBytes: rows.count * size, stride: rows.count * size }
-  return { file: header.file, offset, rows: rows.count, rowBytes: cols.count * size, stride: step * whole * size }
+  const runs = rowRuns(header, { start: piece.start + rows.start * step, count: rows.count })
+  return runs.map((run) => {
+    const stride = run.step * step
+    const offset = header.offset + (run.start * whole + cols.start) * size
+    // A run of whole one-value rows is one row: nothing is gained by describing it value by value.
+    if (whole === 1 && stride === 1)
+      return { file: header.file, offset, rows: 1, rowBytes: run.count * size, stride: run.count * size }
+    return { file: header.file, offset, rows: run.count, rowBytes: cols.count * size, stride: stride * whole * size }
+  })
 }
 
 /** The low-bit tables of a piece, or null when it is an ordinary tensor. */
@@ -167,7 +170,7 @@ function sourceOf(rule: TensorRule, facts: ModelFacts, headers: TensorHeaders, s
     if (cut.count === 0 || cols.count === 0) continue
     rows += cut.count
     if (tables) packed.push(tables)
-    else if (header) extents.push(extentOf(header, piece, cut, cols, rule.cols.width))
+    else if (header) extents.push(...extentsIn(header, piece, cut, cols, rule.cols.width))
   }
   if (kind === null || rows === 0) return null
   const place = { role: rule.role, layer: rule.layer, expert: rule.expert, rows, cols: cols.count }

@@ -74,8 +74,11 @@ async function weightFiles(folder: string): Promise<string[]> {
   if (names.some((name) => name.endsWith('.gguf'))) {
     throw new LanyardError(
       'model_unsupported',
-      'The weights are GGUF, which cannot be read yet.',
-      'Use the safetensors version of this model.',
+      `${folder} holds GGUF files, not safetensors.`,
+      `Give the path of the file: ${join(
+        folder,
+        names.find((name) => name.endsWith('.gguf'))!,
+      )}.`,
     )
   }
   throw new LanyardError(

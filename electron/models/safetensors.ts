@@ -8,13 +8,15 @@ import { isObject, type JsonObject } from './architecture/config.ts'
 /** One tensor as its file declares it. */
 export interface TensorHeader {
   name: string
-  /** safetensors' own word: BF16, F16, F32, I32, F8_E4M3, … */
+  /** safetensors' own word: BF16, F16, F32, I32, F8_E4M3, …; ggml's in GGUF: Q8_0, Q4_K, … */
   dtype: string
   shape: number[]
   file: string
   /** first byte in the file */
   offset: number
   bytes: number
+  /** rows of a head lie in the order 0, d/2, 1, d/2 + 1, … (llama.cpp's q and k of Llama); this many heads */
+  interleavedHeads?: number
 }
 
 export type TensorHeaders = Map<string, TensorHeader>

@@ -1,11 +1,13 @@
 #include "packed.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
 #include <string>
 
 #include "../error.h"
+#include "blocks.h"
 
 namespace lanyard::model {
 namespace {
@@ -55,7 +57,10 @@ ops::DType low_type(Encoding e) {
   switch (e) {
     case Encoding::f8_e4m3: return ops::DType::f8g;
     case Encoding::mxfp4: return ops::DType::f4g;
-    case Encoding::gptq8: return ops::DType::i8g;
+    case Encoding::gptq8:
+    case Encoding::q8_0:
+    case Encoding::q5_k:
+    case Encoding::q6_k: return ops::DType::i8g;
     default: return ops::DType::i4g;
   }
 }
@@ -111,9 +116,12 @@ PackedRows::PackedRows(const TensorSource& tensor, Files& files) {
   }
   low = low_type(tensor.packed.front().encoding);
   for (const Piece& piece : pieces_) {
-    if (low_type(piece.spec.encoding) != low) return;
+    const ops::DType own = low_type(piece.spec.encoding);
+    const auto whole = [](ops::DType type) { return type == ops::DType::i4g || type == ops::DType::i8g; };
+    if (own != low && !(whole(own) && whole(low))) return;
+    if (own != low) low = ops::DType::i8g;  // 4-bit codes are 8-bit codes too
   }
-  for (const int columns : {128, 64, 32}) {
+  for (const int columns : {128, 64, 32, 16}) {
     if (!shares_scales(columns)) continue;
     group = columns;
     return;
@@ -169,6 +177,14 @@ PackedRows::Piece PackedRows::open(const PackedPiece& spec, size_t first, Files&
     case Encoding::mxfp4:
       piece.values = Table(spec.values, spec.rows, words(spec.skip_cols % 32 + cols, 32) * 16, files, what);
       break;
+    default: {
+      const BlockShape shape = block_shape(e);
+      if (spec.skip_cols >= shape.columns || spec.group_cols != shape.group || !spec.column_groups.empty()) {
+        throw Error("weights_mismatch", what + " has blocks of another shape.");
+      }
+      piece.values = Table(spec.values, spec.rows, words(spec.skip_cols + cols, shape.columns) * shape.bytes, files, what);
+      return piece;
+    }
   }
   const size_t scale_bytes = scale_size(spec.scale_type);
   const size_t row_groups = (spec.skip_rows + spec.rows - 1) / spec.group_rows + 1;
@@ -226,6 +242,21 @@ void PackedRows::codes(const Piece& piece, size_t row, uint8_t* out) const {
       for (size_t c = 0; c < cols; ++c) out[c] = (fetched.words[c] >> shift) & 15;
       return;
     }
+    default: return;  // blocks()
+  }
+}
+
+void PackedRows::blocks(const Piece& piece, size_t row, uint8_t* codes, std::vector<float>& scales,
+                        std::vector<float>& biases) const {
+  const BlockShape shape = block_shape(piece.spec.encoding);
+  const size_t skip = piece.spec.skip_cols, count = words(skip + cols, shape.columns), groups = shape.columns / shape.group;
+  scales.resize(count * groups);
+  biases.resize(count * groups);
+  uint8_t whole[256];
+  for (size_t b = 0; b < count; ++b) {
+    read_block(piece.spec.encoding, piece.values.row(row) + b * shape.bytes, whole, &scales[b * groups], &biases[b * groups]);
+    const size_t first = b * shape.columns, from = std::max(first, skip), end = std::min(first + shape.columns, skip + cols);
+    if (from < end) std::memcpy(codes + (from - skip), whole + (from - first), end - from);
   }
 }
 
@@ -259,6 +290,14 @@ const PackedRows::Piece& PackedRows::piece_of(size_t row) const {
 void PackedRows::read_grouped(size_t row, uint8_t* stored, float* scales, float* biases) const {
   const Piece& piece = piece_of(row);
   thread_local std::vector<float> all_scales, all_zeros;
+  if (block_shape(piece.spec.encoding).columns > 0) {
+    blocks(piece, row - piece.first, stored, all_scales, all_zeros);
+    for (size_t g = 0; g * group < cols; ++g) {
+      scales[g] = all_scales[piece.group_of[g * group]];
+      biases[g] = all_zeros[piece.group_of[g * group]];
+    }
+    return;
+  }
   all_scales.resize(piece.groups);
   all_zeros.resize(piece.groups);
   codes(piece, row - piece.first, stored);
@@ -275,12 +314,17 @@ void PackedRows::read(size_t row, void* out) const {
   thread_local std::vector<uint8_t> stored;
   thread_local std::vector<float> scales, zeros;
   stored.resize(cols);
+  auto* to = static_cast<float*>(out);
+  const uint32_t* group_of = piece.group_of.data();
+  if (block_shape(piece.spec.encoding).columns > 0) {
+    blocks(piece, row - piece.first, stored.data(), scales, zeros);
+    for (size_t c = 0; c < cols; ++c) to[c] = static_cast<float>(stored[c]) * scales[group_of[c]] + zeros[group_of[c]];
+    return;
+  }
   scales.resize(piece.groups);
   zeros.resize(piece.groups);
   codes(piece, row - piece.first, stored.data());
   factors(piece, row - piece.first, scales.data(), zeros.data());
-  auto* to = static_cast<float*>(out);
-  const uint32_t* group_of = piece.group_of.data();
   switch (piece.spec.encoding) {
     case Encoding::f8_e4m3:
       for (size_t c = 0; c < cols; ++c) to[c] = kF8[stored[c]] * scales[group_of[c]];

@@ -48,6 +48,8 @@ class PackedRows final : public ops::RowSource {
   bool shares_scales(size_t columns) const;
   void codes(const Piece& piece, size_t row, uint8_t* out) const;
   void factors(const Piece& piece, size_t row, float* scales, float* zeros) const;
+  // Both, of blocks with scales of their own.
+  void blocks(const Piece& piece, size_t row, uint8_t* codes, std::vector<float>& scales, std::vector<float>& biases) const;
 
   uint64_t id_;  // of all sources ever made: names what a thread has cached
   std::vector<Piece> pieces_;

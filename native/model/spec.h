@@ -69,10 +69,11 @@ struct Extent {
 };
 
 // How low-bit values lie in their bytes: see the contract's `encoding`.
-enum class Encoding : uint8_t { f8_e4m3, int4_rows, gptq4, gptq8, awq4, mxfp4 };
+enum class Encoding : uint8_t { f8_e4m3, int4_rows, gptq4, gptq8, awq4, mxfp4, q8_0, q4_0, q4_k, q5_k, q6_k };
 
 // Names as the contract has them, in the order of Encoding.
-inline constexpr const char* kEncodingNames[] = {"f8_e4m3", "int4_rows", "gptq4", "gptq8", "awq4", "mxfp4"};
+inline constexpr const char* kEncodingNames[] = {"f8_e4m3", "int4_rows", "gptq4", "gptq8", "awq4", "mxfp4",
+                                                  "q8_0",    "q4_0",      "q4_k",  "q5_k",  "q6_k"};
 
 enum class ScaleType : uint8_t { f32, f16, bf16, e8m0 };
 

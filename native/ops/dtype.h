@@ -8,7 +8,7 @@
 namespace lanyard::ops {
 
 // i8: one f32 scale per row. i4: groups of 32 values along a row, one f16 scale each, value = scale * (q - 8).
-// Low-bit types of published checkpoints, in groups of 32, 64 or 128 values along a row, one f32 scale (and bias) each:
+// Low-bit types of published checkpoints, in groups of 16 to 128 values along a row, one f32 scale (and bias) each:
 // i4g, i8g: value = scale * q + bias, q unsigned. f4g: scale * e2m1. f8g: scale * e4m3.
 enum class DType : uint8_t { f32, f16, bf16, i8, i4, i4g, i8g, f4g, f8g };
 

@@ -38,7 +38,7 @@ class RowSource {
   size_t rows = 0;
   size_t cols = 0;
   DType low = DType::f32;  // the grouped type that keeps low-bit values as they are
-  int group = 0;           // columns that share a scale: 32, 64 or 128; 0: no low-bit values
+  int group = 0;           // columns that share a scale: 16, 32, 64 or 128; 0: no low-bit values
 };
 
 // Values on the host as f32.

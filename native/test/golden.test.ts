@@ -1,18 +1,26 @@
 /** The engine against what transformers computes from the same weights: every family, one to three ranks. */
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { EngineSpec, RankSplit } from '../../electron/contract/engine.ts'
+import type { DecoderSpec, EngineSpec, RankSplit } from '../../electron/contract/engine.ts'
 import { modelFacts, wholeSplit } from '../../electron/models/models.ts'
 import { heldBytes } from '../../electron/models/quantisation/quantisation.ts'
+import { temporaryFolder } from '../../electron/models/testing/folder.ts'
+import { makeGguf } from '../../electron/models/testing/make-gguf.ts'
 import { weightSizes } from '../../electron/models/weight-sizes.ts'
 import { rangesOf } from '../../electron/placement/apportion.ts'
 import { readTensors, type Golden } from './golden.ts'
 import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
 
-function worst(actual: Float32Array, expected: Float32Array): number {
+/** Largest difference; padding rows of the vocabulary, which are never sampled, must be −∞ and are left out. */
+function worst(actual: Float32Array, expected: Float32Array, decoder?: DecoderSpec): number {
   expect(actual.length).toBe(expected.length)
   let largest = 0
   for (let i = 0; i < actual.length; i++) {
+    if (decoder && i % decoder.vocab >= decoder.vocabUsed) {
+      expect(actual[i]).toBe(-Infinity)
+      continue
+    }
     const error = Math.abs(actual[i]! - expected[i]!)
     if (!(error <= largest)) largest = error
   }
@@ -21,14 +29,14 @@ function worst(actual: Float32Array, expected: Float32Array): number {
 
 /** Runs every prompt with 31 more greedy tokens; the largest error of its logits. */
 async function compare(ranks: Ranks, golden: Golden, tensors: Map<string, Float32Array>): Promise<number> {
-  const vocab = ranks.facts.decoder.vocab
+  const { decoder } = ranks.facts
   let largest = 0
   for (const prompt of golden.prompts) {
     const alpha = ropeAlpha(ranks.facts, prompt.length)
     const first = await ranks.step([part(0, prompt.ids, 0, { ropeAlpha: alpha })], { logits: true })
     const logits = first.logits!
-    largest = Math.max(largest, worst(logits.subarray(logits.length - vocab), tensors.get(prompt.last_logits)!))
-    if (prompt.all_logits) largest = Math.max(largest, worst(logits, tensors.get(prompt.all_logits)!))
+    largest = Math.max(largest, worst(logits.subarray(logits.length - decoder.vocab), tensors.get(prompt.last_logits)!, decoder))
+    if (prompt.all_logits) largest = Math.max(largest, worst(logits, tensors.get(prompt.all_logits)!, decoder))
     const ids = [first.tokens[0]!.id]
     while (ids.length < 32) {
       const next = await ranks.step([part(0, [ids.at(-1)!], prompt.length + ids.length - 1, { ropeAlpha: alpha })])
@@ -55,10 +63,10 @@ const cuts: { name: string; fractions: number[]; heads?: (count: number) => numb
 ]
 
 /** Opens the model, compares it with its goldens, and gives the bytes of its matrices over all ranks. */
-async function check(family: string, name: string, splits: RankSplit[], weights: EngineSpec['weights']): Promise<number> {
+async function check(family: string, name: string, splits: RankSplit[], weights: EngineSpec['weights'], model?: string): Promise<number> {
   const folder = path.join(fixtures ?? '', family)
   const golden = readJson(path.join(folder, 'golden.json')) as Golden
-  const ranks = await openRanks(folder, { splits, weights })
+  const ranks = await openRanks(model ?? folder, { splits, weights })
   try {
     const error = await compare(ranks, golden, readTensors(path.join(folder, 'golden.safetensors')))
     console.log(`${family}, ${name}, ${weights}: worst logit error ${error.toExponential(1)}`)
@@ -100,6 +108,46 @@ describe.skipIf(!fixtures)('goldens', () => {
       expect(bytes / planned).toBeGreaterThan(0.99)
       if (size === 1) expect(bytes / planned).toBeLessThan(1.05)
     })
+  })
+
+  test.each([['llama', 'llama-bpe'], ['qwen2', 'qwen2'], ['qwen3', 'qwen2']])('%s converted to GGUF', async (family, pre) => {
+    using folder = temporaryFolder()
+    const file = path.join(folder.path, 'model.gguf')
+    writeFileSync(file, await makeGguf(path.join(fixtures ?? '', family), 'F32', pre))
+    const facts = factsOf(family)
+    for (const fractions of [[], [0.37], [0.21, 0.68]]) {
+      await check(family, `GGUF, ${fractions.length + 1} ranks`, unevenSplit(facts, fractions), 'stored', file)
+    }
+  })
+
+  test('Q8_0 blocks give the same on any cut, kept and unpacked, near the original', async () => {
+    using folder = temporaryFolder()
+    const file = path.join(folder.path, 'model.gguf')
+    writeFileSync(file, await makeGguf(path.join(fixtures ?? '', 'llama'), 'Q8_0', 'llama-bpe'))
+    const facts = factsOf('llama')
+    const golden = readJson(path.join(fixtures ?? '', 'llama', 'golden.json')) as Golden
+    const prompt = golden.prompts.find(({ length }) => length === 33)!
+    const logits = async (fractions: number[], weights: EngineSpec['weights']) => {
+      // Whole heads and KV groups: 32 columns of attn_o at least.
+      const heads = fractions.map((f) => 2 * Math.round((facts.decoder.queryHeads / 2) * f))
+      const ffn = rangesOf(facts.decoder.ffn, 32, [...fractions, 1].map((f, i) => f - (fractions[i - 1] ?? 0)))
+      const splits = unevenSplit(facts, fractions, heads).map((own, i) => ({ ...own, ffn: ffn[i]! }))
+      const ranks = await openRanks(file, { splits, weights })
+      try {
+        const { logits: all } = await ranks.step([part(0, prompt.ids, 0)], { logits: true })
+        return { last: all!.slice(all!.length - facts.decoder.vocab), bytes: ranks.engine.stats().weightBytes }
+      } finally {
+        await ranks.close()
+      }
+    }
+    const unpacked = await logits([], 'f32')
+    const kept = await logits([], 'stored')
+    expect(kept.bytes / unpacked.bytes).toBeLessThan(0.6) // lm_head is f32 in both
+    for (const other of [kept, await logits([0.37], 'stored'), await logits([0.3, 0.6], 'f32')])
+      expect(worst(other.last, unpacked.last)).toBeLessThan(1e-4)
+    const error = worst(unpacked.last, readTensors(path.join(fixtures ?? '', 'llama', 'golden.safetensors')).get(prompt.last_logits)!)
+    expect(error).toBeGreaterThan(1e-3)
+    expect(error).toBeLessThan(0.5)
   })
 
   test('columns in another order are kept in bf16', async () => {

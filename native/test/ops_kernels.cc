@@ -148,7 +148,7 @@ class Grouped final : public RowSource {
 void grouped_products(const Kernels& kernels, DType dtype) {
   Random random(31 + static_cast<uint64_t>(dtype));
   Pool pool(1);
-  for (const int group : {32, 64, 128}) {
+  for (const int group : {16, 32, 64, 128}) {
     for (const int rows : {1, 17, 160}) {
       for (const int cols : {1, 32, 100, 640, 1100}) {
         const Grouped w(dtype, group, rows, cols, random);

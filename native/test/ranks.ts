@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import type { EngineSpec, RankSplit, SamplingParams, TensorSource } from '../../electron/contract/engine.ts'
-import { loadPlan, modelFacts, readHeaders, wholeSplit, type ModelFacts } from '../../electron/models/models.ts'
+import { loadPlan, modelFacts, openModel, readHeaders, wholeSplit, type ModelFacts } from '../../electron/models/models.ts'
 import type { Engine, EngineAddon, Group, GroupOptions, SequenceStep, StepResult } from '../../electron/worker/rank/addon.ts'
 import { withEncodedPlans } from '../../electron/worker/rank/step-plan.ts'
 
@@ -104,10 +104,11 @@ export function specOf(facts: ModelFacts, split: RankSplit, tensors: TensorSourc
   }
 }
 
-/** Opens the model in `folder` on as many ranks as there are splits. */
+/** Opens the model in `folder` (or a GGUF file) on as many ranks as there are splits. */
 export async function openRanks(folder: string, options: RanksOptions = {}): Promise<Ranks> {
-  const facts = modelFacts(readJson(path.join(folder, 'config.json')), options.vocabUsed ? { vocabUsed: options.vocabUsed } : {})
-  const headers = await readHeaders(folder)
+  const gguf = folder.endsWith('.gguf') ? await openModel(folder) : null
+  const facts = gguf?.facts ?? modelFacts(readJson(path.join(folder, 'config.json')), options.vocabUsed ? { vocabUsed: options.vocabUsed } : {})
+  const headers = gguf?.headers ?? await readHeaders(folder)
   const splits = options.splits ?? [wholeSplit(facts.decoder)]
   const groups = splits.map((_, rank) => addon.createGroup(groupOptions(rank, splits.length, options.wire)))
   const peers = groups.map((group) => ({ host: '127.0.0.1', port: group.port }))

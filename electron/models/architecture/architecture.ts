@@ -52,6 +52,22 @@ export interface FactsOptions {
   context?: number
   /** ids from here on are padding: the tokenizer's size; absent: every row of the vocabulary counts */
   vocabUsed?: number
+  /** divide the rope's frequencies (a GGUF file keeps the scaling of Llama 3.1 in this form); absent: none */
+  ropeFactors?: readonly number[]
+}
+
+function divided(decoder: DecoderSpec, factors: readonly number[] | undefined): DecoderSpec['ropes'] {
+  if (!factors) return decoder.ropes
+  return decoder.ropes.map((rope) => {
+    if (rope.invFreq.length !== factors.length || factors.some((factor) => !(factor > 0))) {
+      throw new LanyardError(
+        'model_config_mismatch',
+        `The model has ${factors.length} rope factors for ${rope.invFreq.length} frequencies.`,
+        'Download or copy the file again.',
+      )
+    }
+    return { ...rope, invFreq: rope.invFreq.map((frequency, i) => frequency / factors[i]!) }
+  })
 }
 
 /**
@@ -76,6 +92,7 @@ export function modelFacts(rawConfig: unknown, options: FactsOptions = {}): Mode
   const decoder = {
     ...built.decoder,
     vocabUsed: Math.min(options.vocabUsed ?? built.decoder.vocab, built.decoder.vocab),
+    ropes: divided(built.decoder, options.ropeFactors),
   }
   return {
     architecture,

@@ -86,6 +86,8 @@ function cellsOf(piece: PackedPiece, cols: number): Cell[][] {
         const at = (skip.rows % 8) + r
         return part(values[c]!.readUInt32LE(4 * Math.floor(at / 8)), awq.indexOf(at % 8))
       }
+      default:
+        throw new Error(`${encoding} has no tables`)
     }
   }
   const turned = ['gptq4', 'gptq8', 'awq4'].includes(encoding)

@@ -202,6 +202,58 @@ function mxfp4(block: Block, blocks: TensorHeader, scales: TensorHeader): Packed
   })
 }
 
+/** Types of llama.cpp whose blocks hold their scales: columns and bytes of a block, columns of a scale. */
+const blockTypes: Record<string, { encoding: Encoding; columns: number; bytes: number; group: number }> = {
+  Q8_0: { encoding: 'q8_0', columns: 32, bytes: 34, group: 32 },
+  Q4_0: { encoding: 'q4_0', columns: 32, bytes: 18, group: 32 },
+  Q4_K: { encoding: 'q4_k', columns: 256, bytes: 144, group: 32 },
+  Q5_K: { encoding: 'q5_k', columns: 256, bytes: 176, group: 32 },
+  Q6_K: { encoding: 'q6_k', columns: 256, bytes: 210, group: 16 },
+}
+
+/**
+ * Bytes of one value in the memory of a rank that keeps such weights as stored: 4 or 8 bits, an f32 scale and bias per
+ * group. Null: not a low-bit type of llama.cpp.
+ */
+export function heldBlockBytes(dtype: string): number | null {
+  const type = blockTypes[dtype]
+  return type ? (type.bytes / type.columns < 0.6 ? 0.5 : 1) + 8 / type.group : null
+}
+
+/** `weight` [rows][cols / columns] blocks. */
+function blockRows(block: Block, weight: TensorHeader): PackedPiece {
+  const { encoding, columns, bytes, group } = blockTypes[weight.dtype]!
+  const { rows, cols } = block.shape
+  if (weight.shape.length !== 2 || weight.shape[0] !== rows || weight.shape[1] !== cols) mismatch(weight, [rows, cols])
+  if (block.step !== 1) refuseStep(block)
+  const own = units(block.cols, columns)
+  return piece(encoding, block, {
+    skip: { rows: 0, cols: block.cols.start % columns },
+    group: { rows: 1, cols: group },
+    values: rowRuns(weight, block.rows).flatMap(({ start, count, step }) =>
+      cut(weight, cols / columns, bytes, { start, count }, own, step),
+    ),
+  })
+}
+
+/**
+ * A run of rows in the order in which we count them, as runs of stored rows: one, or two per head where the halves of a
+ * head are interleaved.
+ */
+export function rowRuns(header: TensorHeader, rows: Range): { start: number; count: number; step: number }[] {
+  if (!header.interleavedHeads) return [{ ...rows, step: 1 }]
+  const half = header.shape[0]! / header.interleavedHeads / 2
+  const runs: { start: number; count: number; step: number }[] = []
+  for (let row = rows.start; row < rows.start + rows.count;) {
+    const run = Math.floor(row / half)
+    const count = Math.min((run + 1) * half, rows.start + rows.count) - row
+    const within = row - run * half
+    runs.push({ start: Math.floor(run / 2) * 2 * half + 2 * within + (run % 2), count, step: 2 })
+    row += count
+  }
+  return runs
+}
+
 /**
  * The tables of a block of a low-bit tensor, or null when the tensor is an ordinary one. `sibling` finds tensors by
  * what follows the module's name: `weight`, `qweight`, …; `whole` by what follows the tensor's own name: `_blocks`, ….
@@ -215,6 +267,7 @@ export function packedPieceOf(
   const blocks = whole('_blocks')
   if (blocks) return mxfp4(block, blocks, need(whole, '_scales', block.name))
   const weight = sibling('weight')
+  if (weight && blockTypes[weight.dtype]) return blockRows(block, weight)
   if (weight) return weight.dtype === 'F8_E4M3' ? fp8(block, weight, sibling, how?.block ?? null) : null
   const found = sibling('qweight') ? ['gptq', 'awq'] : sibling('weight_packed') ? ['int4'] : []
   if (found.length === 0) return null
