@@ -11,7 +11,8 @@ export const models = {
   addText: 'The folder is read where it is; nothing is copied or sent anywhere.',
   folder: 'Folder',
   folderPlaceholder: '/models/Qwen3-8B',
-  folderHint: 'On the computer Lanyard runs on: holds config.json, *.safetensors and the tokenizer.',
+  folderHint:
+    'On the computer Lanyard runs on: holds config.json, *.safetensors and the tokenizer. Or the path of a .gguf file.',
   nameHere: 'Name',
   nameHint: 'The folder’s name if left empty.',
   needFolder: 'Type the folder’s path first.',

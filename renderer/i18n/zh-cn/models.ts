@@ -12,7 +12,7 @@ export const models = {
   addText: '文件夹在原处读取，不会复制，也不会发往任何地方。',
   folder: '文件夹',
   folderPlaceholder: '/models/Qwen3-8B',
-  folderHint: '位于运行 Lanyard 的计算机上，包含 config.json、*.safetensors 和分词器。',
+  folderHint: '位于运行 Lanyard 的计算机上，包含 config.json、*.safetensors 和分词器。也可以填一个 .gguf 文件的路径。',
   nameHere: '名称',
   nameHint: '留空则用文件夹名。',
   needFolder: '请先填写文件夹路径。',
