@@ -115,7 +115,7 @@ describe.runIf(guideModel ?? fixtures)(`a person with a browser serves ${served}
       await chat.questions.filter({ hasText: question }).waitFor()
       const answer = await chat.answer()
       console.log(`  ${answer.replaceAll(/\s+/g, ' ')}`)
-      expect(answer).toContain('lanyard machines add')
+      expect(answer).toContain('Add machine')
     },
   )
 

@@ -21,9 +21,11 @@ if (!fixtures)
 
 type Status = Pick<AppState, 'machines' | 'models' | 'deployments'>
 
-/** asked in each language; what an answer of the right topic names */
-const questions = ['How do I add a machine?', '怎么添加一台机器？']
-const keyFact = 'lanyard machines add'
+/** asked in each language, and what an answer of the right topic names */
+const questions = [
+  { text: 'How do I add a machine?', fact: 'Add machine' },
+  { text: '怎么添加一台机器？', fact: '添加机器' },
+] as const
 /** what goes the way: in the library already, or added */
 const name = guideModel ? 'guide' : 'qwen'
 
@@ -77,7 +79,7 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
       let streamed = ''
       const stream = await client.chat.completions.create({
         model: 'guide',
-        messages: [{ role: 'user', content: questions[0]! }],
+        messages: [{ role: 'user', content: questions[0].text }],
         temperature: 0,
         stream: true,
       })
@@ -87,8 +89,8 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
         streamed += delta
       }
       console.log(`  first text ${first.toFixed(0)} ms after sending, with nothing running before`)
-      expect(streamed).toContain(keyFact)
-      const inShell = await app.lanyard<{ text: string }>('chat', 'guide', questions[0]!, '--temperature', '0')
+      expect(streamed).toContain(questions[0].fact)
+      const inShell = await app.lanyard<{ text: string }>('chat', 'guide', questions[0].text, '--temperature', '0')
       expect(inShell.value.text).toBe(streamed)
       expect((await status()).deployments).toMatchObject([{ name: 'guide', onDemand: true, state: 'serving' }])
     },
@@ -132,10 +134,10 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
       }
       console.log(`  ${on}: bytes sent ${bytesSent(first.value).join(' + ')} of a model of ${bytes}`)
       const answers: string[] = []
-      for (const text of questions) answers.push(await ask(name, text, { max_tokens: 160 }))
+      for (const { text } of questions) answers.push(await ask(name, text, { max_tokens: 160 }))
       alone ??= answers
       expect(answers).toEqual(alone)
-      if (guideModel) for (const answer of answers) expect(answer).toContain(keyFact)
+      if (guideModel) for (const [at, { fact }] of questions.entries()) expect(answers[at]).toContain(fact)
       expect((await app.lanyard('stop', name)).code).toBe(0)
       const second = await app.lanyard<Deployment>('serve', name, '--on', on, '--dtype', 'f32')
       expect(bytesSent(second.value)).toEqual(second.value.ranks.map(() => 0))
@@ -147,7 +149,7 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
     const served = await app.lanyard<Deployment>('serve', name, '--on', 'host1,host2', '--dtype', dtype)
     expect(served.code, served.stderr).toBe(0)
     expect(served.value.plan.weights).toBe(dtype)
-    for (const text of questions) {
+    for (const { text } of questions) {
       const answer = await ask(name, text, { max_tokens: 160 })
       console.log(`  ${dtype}: ${answer}`)
       expect(answer).not.toBe('')
@@ -264,7 +266,7 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
       hint: expect.stringContaining('lanyard models add guide') as string,
     })
     expect((await app.lanyard('models', 'add', 'guide')).code).toBe(0)
-    expect(await ask('guide', questions[1]!)).toContain(keyFact)
+    expect(await ask('guide', questions[1].text)).toContain(questions[1].fact)
   })
 
   test('removing the machines leaves no file and no process there', async () => {
