@@ -23,9 +23,9 @@ export interface Following {
   end(): void
 }
 
-/** Throws FormatError. */
-export function prepareFormat(ebnf: string, tokens: TokenBytes, vocabulary: Vocabulary): Format {
-  const matcher = createMatcher(automatonOf(parseGrammar(ebnf)))
+/** Throws FormatError. `mostPlaces`: see matcher.ts. */
+export function prepareFormat(ebnf: string, tokens: TokenBytes, vocabulary: Vocabulary, mostPlaces?: number): Format {
+  const matcher = createMatcher(automatonOf(parseGrammar(ebnf)), mostPlaces)
   const begun = new Set<{ place: number }>()
   /** bits of the tokens of a place, without the stop ids; null: there is none */
   let masks = new Map<number, { bits: Int32Array; mask: Mask | null }>()

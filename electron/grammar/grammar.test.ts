@@ -5,7 +5,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
 import { prepareFormat } from './follow.ts'
-import { choiceGrammar, FormatError, regexGrammar, schemaGrammar } from './grammar.ts'
+import { callsGrammar, choiceGrammar, FormatError, freeCallsGrammar, regexGrammar, schemaGrammar } from './grammar.ts'
 import { idsOf } from './masks.ts'
 import { createVocabulary } from './vocabulary.ts'
 
@@ -311,4 +311,120 @@ test('a choice is one of its texts', () => {
   const texts = walks(choiceGrammar(choices), 40)
   expect(new Set(texts)).toEqual(new Set(choices))
   expect(() => choiceGrammar([])).toThrow(FormatError)
+})
+
+test('forgetting places in the middle of texts changes nothing', () => {
+  const ebnf = schemaGrammar(true)
+  const [kept, forgetful] = [prepareFormat(ebnf, tokens, vocabulary), prepareFormat(ebnf, tokens, vocabulary, 40)]
+  const random = generator(3)
+  // Several texts at once: what is forgotten must be found again for all of them.
+  const begin = () => [kept.begin([end]), forgetful.begin([end])] as const
+  const pairs = Array.from({ length: 4 }, begin)
+  let steps = 0
+  for (let turn = 0; turn < 300; turn++) {
+    for (const [n, [one, other]] of pairs.entries()) {
+      const mask = one.next()
+      expect(other.next()).toEqual(mask)
+      if (typeof mask === 'string') {
+        one.end()
+        other.end()
+        pairs[n] = begin()
+        continue
+      }
+      const ids = idsOf(mask)
+      const id = ids[Math.floor(random() * ids.length)]!
+      expect([one.take(id), other.take(id)]).toEqual([true, true])
+      steps++
+    }
+  }
+  expect(steps).toBeGreaterThan(800)
+})
+
+test('the mask is exactly the tokens that fit', () => {
+  const random = generator(8)
+  for (const schema of [
+    schemas['person'],
+    schemas['further ones of a type'],
+    schemas['a pattern with quotes'],
+    schemas['long strings'],
+    true,
+  ]) {
+    const format = prepareFormat(schemaGrammar(schema), tokens, vocabulary)
+    for (let text = 0; text < 3; text++) {
+      const following = format.begin([end])
+      const taken: number[] = []
+      for (let step = 0; step < 25; step++) {
+        const mask = following.next()
+        if (typeof mask === 'string') break
+        const fits = vocab.flatMap((_, id) => {
+          const again = format.begin([end])
+          const fit = [...taken, id].every((one) => again.take(one))
+          again.end()
+          return fit ? [id] : []
+        })
+        expect([...idsOf(mask)]).toEqual(fits)
+        const id = fits[Math.floor(random() * fits.length)]!
+        following.take(id)
+        taken.push(id)
+      }
+    }
+  }
+})
+
+describe('calls', () => {
+  const functions = [
+    {
+      name: 'f',
+      parameters: {
+        type: 'object',
+        properties: { a: { type: 'integer', maximum: 9 } },
+        required: ['a'],
+        additionalProperties: false,
+      },
+    },
+    { name: 'g' },
+  ]
+  const f = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
+  const g = '<tool_call>\n{"name": "g", "arguments": {}}\n</tool_call>'
+
+  test('forced ones are calls and nothing else, in each style', () => {
+    const hermes = callsGrammar('hermes', functions, true)
+    expect(
+      [f, `${f}\n${g}`, `${f}${g}`, `x${f}`, f.replace('1', '10'), f.replace('"f"', '"h"')].map((text) =>
+        accepts(hermes, text),
+      ),
+    ).toEqual([true, true, false, false, false, false])
+    expect(accepts(callsGrammar('hermes', functions, false), `${f}\n${g}`)).toBe(false)
+    expect(accepts(callsGrammar('llama', functions, false), '{"name": "f", "parameters": {"a": -3}}')).toBe(true)
+    expect(
+      accepts(
+        callsGrammar('mistral', functions, true),
+        '[{"name": "g", "arguments": {}}, {"name": "f", "arguments": {"a": 2}}]',
+      ),
+    ).toBe(true)
+  })
+
+  test('in free text everything may come but a call that is not valid', () => {
+    const free = freeCallsGrammar(functions, true)
+    for (const text of [
+      '',
+      'Just text.',
+      'a < b <tool <tool_cal<tool_call',
+      `Well.\n${f}`,
+      `${f}\n${g} and é`,
+      `<<tool_call>${f.slice(11)}`,
+    ]) {
+      expect([text, accepts(free, text)]).toEqual([text, true])
+    }
+    for (const text of [
+      '<tool_call>',
+      '<tool_call>hm',
+      f.replace('1', '"x"'),
+      `a<tool_call${f.replace('"f"', '"h"')}`,
+      f.slice(0, -3),
+    ]) {
+      expect([text, accepts(free, text)]).toEqual([text, false])
+    }
+    expect(accepts(freeCallsGrammar(functions, false), `${f}\n${g}`)).toBe(false)
+  })
 })

@@ -1,10 +1,10 @@
 /** Output formats that a request may ask for, as grammars in EBNF. Pure; everything throws FormatError. */
 import { automatonOf } from './automaton.ts'
-import { createRules, FormatError, literal } from './ebnf.ts'
-import type { Rules } from './ebnf.ts'
+import { characters, createRules, FormatError, literal } from './ebnf.ts'
+import type { Range, Rules } from './ebnf.ts'
 import { schemaExpression } from './json-schema.ts'
 import { parseGrammar } from './parse.ts'
-import { parseRegex, regexExpression } from './regex.ts'
+import { complement, parseRegex, regexExpression } from './regex.ts'
 
 export { FormatError } from './ebnf.ts'
 
@@ -59,6 +59,42 @@ export function callsGrammar(style: keyof typeof callForms, functions: readonly 
     const one = rules.add('calls', calls.join(' | '))
     const more = many ? `(${literal(between)} ${one})*` : '""'
     return `${literal(all[0])} ${one} ${more} ${literal(all[1])}`
+  })
+}
+
+/** Free text in which every `mark` is followed by what `after` says; it may end anywhere outside of that. */
+function textWithMarks(rules: Rules, mark: string, after: (text: string) => string): string {
+  const letters = Array.from(mark)
+  const states = letters.map((_, n) => rules.open(`text${n}`))
+  for (const [n, state] of states.entries()) {
+    // The longest beginning of the mark that is still the end of the text, for each letter that may come.
+    const ways = [...new Set(letters.slice(0, n + 1))].map((letter) => {
+      const seen = [...letters.slice(0, n), letter]
+      let length = n + 1
+      while (length > 0 && letters.slice(0, length).join('') !== seen.slice(seen.length - length).join('')) length--
+      return { letter, next: length === letters.length ? after(states[0]!.name) : states[length]!.name }
+    })
+    const others = characters(
+      complement(ways.map(({ letter }): Range => [letter.codePointAt(0)!, letter.codePointAt(0)!])),
+    )
+    const options = ways.map(({ letter, next }) => `${literal(letter)} ${next}`)
+    state.close(['""', `${others} ${states[0]!.name}`, ...options].join(' | '))
+  }
+  return states[0]!.name
+}
+
+/** Free text, and calls in Hermes' way wherever the text begins one; no more than one unless `many`. */
+export function freeCallsGrammar(functions: readonly Callable[], many: boolean): string {
+  const [open, close] = callForms.hermes.each
+  return made((rules) => {
+    const calls = functions.map(({ name, parameters = { type: 'object', additionalProperties: false } }) => {
+      const head = literal(`{"name": ${JSON.stringify(name)}, "arguments": `)
+      return rules.add('call', `${head} ${schemaExpression(parameters, rules)} "}"`)
+    })
+    const one = rules.add('calls', calls.join(' | '))
+    const space = '[\\n ]{0,2}'
+    const rest = (text: string): string => `${space} ${one} ${space} ${literal(close.trim())}${many ? ` ${text}` : ''}`
+    return textWithMarks(rules, open.trim(), rest)
   })
 }
 

@@ -8,7 +8,7 @@ import type { Automaton } from './automaton.ts'
 export const dead = -1
 
 /** Places after which everything is forgotten: deep or odd texts must not fill the memory. */
-const mostPlaces = 100_000
+const mostPlaces = 20_000
 
 interface Place {
   /** state, stack; pairs in ascending order */
@@ -29,7 +29,7 @@ export interface Matcher {
   tidy(kept: readonly number[]): Map<number, number> | null
 }
 
-export function createMatcher({ states, rules }: Automaton): Matcher {
+export function createMatcher({ states, rules }: Automaton, most = mostPlaces): Matcher {
   let backs: number[] = [0]
   let parents: number[] = [0]
   let stacks = new Map<number, number>()
@@ -129,7 +129,7 @@ export function createMatcher({ states, rules }: Automaton): Matcher {
     },
     isWhole: (place) => places[place]!.whole,
     tidy(kept) {
-      if (places.length < mostPlaces) return null
+      if (places.length < most) return null
       const chains = kept.map((place) => {
         const { items } = places[place]!
         return Array.from({ length: items.length / 2 }, (_, n) => {

@@ -107,6 +107,16 @@ describe('scripted answers', () => {
     expect(one.choices[0]!.message.tool_calls).toHaveLength(1)
   })
 
+  test('strict functions are held to their schemas in a free answer too; others are not', async () => {
+    answer = 'x'
+    await ask()
+    expect(served.requests.at(-1)!.grammar).toBeUndefined()
+    await ask({ tools: [{ type: 'function', function: { ...weather.function, strict: true } }] })
+    expect(served.requests.at(-1)!.grammar!.ebnf).toContain('get_weather')
+    await ask({ tools: [{ type: 'function', function: { ...weather.function, strict: true } }], tool_choice: 'none' })
+    expect(served.requests.at(-1)!.grammar).toBeUndefined()
+  })
+
   test('no call: no tool_calls; none hides the functions', async () => {
     answer = 'Rain.'
     const plain = await ask()

@@ -1,7 +1,7 @@
 /** Functions that a model may call: what a request says of them, and what that means to the prompt and the answer. */
 import { randomBytes } from 'node:crypto'
 import * as z from 'zod/mini'
-import { callsGrammar } from '../grammar/grammar.ts'
+import { callsGrammar, freeCallsGrammar } from '../grammar/grammar.ts'
 import type { CallStyle } from '../models/models.ts'
 import type { ChatMessage, TextTools } from '../serving/text-tools.ts'
 import { createCallReader, mistralMark } from './calls.ts'
@@ -42,7 +42,7 @@ export interface Calling {
   tools: unknown[] | null
   /** ids that begin the answer */
   after: number[]
-  /** the answer is calls and nothing else */
+  /** forced: the answer is calls and nothing else; with strict functions: its calls are valid */
   grammar: string | null
   /** a forced named function ends with `stop`, as at OpenAI */
   isNamed: boolean
@@ -154,11 +154,21 @@ export function callingOf(
       return id === null ? [] : [[id, one] as const]
     }),
   )
+  // Strict functions in a free answer: where calls are marked by text, each is held to its schema.
+  const isStrict = choice === 'auto' && !hasFormat && known.some((one) => one.function.strict === true)
+  const held = known.map(({ function: { name, parameters, strict } }) =>
+    strict === true ? (parameters ? { name, parameters } : { name }) : { name, parameters: { type: 'object' } },
+  )
+  const grammar = isForced
+    ? refusing('tools', () => callsGrammar(style, wanted, many))
+    : isStrict && style === 'hermes' && text.specialId('<tool_call>') === null
+      ? refusing('tools', () => freeCallsGrammar(held, parallel))
+      : null
   return {
     messages: text.callStyle === null ? described(messages, offered) : messages,
     tools: text.callStyle === null ? null : offered,
     after: begins ? [mark] : [],
-    grammar: isForced ? refusing('tools', () => callsGrammar(style, wanted, many)) : null,
+    grammar,
     isNamed: named !== null,
     reader: () =>
       createCallReader({
