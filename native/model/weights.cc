@@ -128,14 +128,12 @@ class Loader {
     if (order == ops::RowOrder::gated && t.rows % 2 != 0) {
       throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
     }
-    // Low-bit groups are copied as they lie in the file: there is little to gain from keeping them once more.
     const auto source = open_rows(t, files_);
     const ops::DType type = packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty());
-    const bool kept = !ops::is_grouped(type);
-    out = kept ? packed(t, type, order) : nullptr;
+    out = packed(t, type, order, source->group);
     if (!out) {
       out = ops_.pack(*source, type, order);
-      if (kept && out->packed()) parts_.push_back({place_of(t), out.get()});
+      if (out->packed()) parts_.push_back({place_of(t), out.get()});
     }
     weights_.bytes += out->bytes;
   }
@@ -143,10 +141,10 @@ class Loader {
   static PrepackedPlace place_of(const TensorSource& t) { return {t.role, t.layer, t.expert}; }
 
   // As it was kept, or null. Where one matrix does not fit, the file is not of these weights: no other is taken from it.
-  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order) const {
+  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order, int group) const {
     const PrepackedFile::Entry* entry = packed_ ? packed_->find(place_of(t)) : nullptr;
     if (!entry || entry->rows != t.rows || entry->cols != t.cols) return nullptr;
-    return ops_.adopt({t.rows, t.cols, type, order, packed_->data(*entry), entry->bytes, packed_});
+    return ops_.adopt({t.rows, t.cols, type, order, group, packed_->data(*entry), entry->bytes, packed_});
   }
 
   // A vector comes as [n, 1] or [1, n].

@@ -72,6 +72,7 @@ struct PackedBytes {
   size_t rows = 0, cols = 0;
   DType dtype = DType::f32;
   RowOrder order = RowOrder::plain;
+  int group = 0;  // columns that share a scale, grouped types only
   const uint8_t* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<const void> owner;

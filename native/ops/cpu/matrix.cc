@@ -147,7 +147,7 @@ Share panel_share(const PackedMatrix& matrix, int thread, int threads) {
 
 namespace {
 
-// A matrix of this shape, without its memory. group: columns that share a scale (grouped types), else 0.
+// A matrix of this shape, without its memory.
 std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrder order, int group) {
   auto m = std::make_unique<PackedMatrix>();
   m->rows = rows;
@@ -159,8 +159,8 @@ std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrde
                                        : static_cast<int>((rows / 2 + per_panel - 1) / per_panel) * 2;
   const int step = has_fast(as) ? fast_group(as) : column_step(as);
   m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
-  m->group = group;
-  m->stride = group > 0 ? grouped_panel_bytes(as, m->padded_cols, group) : panel_bytes(as, m->padded_cols);
+  m->group = is_grouped(as) ? group : 0;
+  m->stride = m->group > 0 ? grouped_panel_bytes(as, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
   m->bytes = m->stride * m->panels + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
   return m;
 }
@@ -175,22 +175,30 @@ float* settle(PackedMatrix& m, Memory memory) {
 
 // Small made-up values for the layout's name.
 struct Sample final : RowSource {
-  Sample() {
-    dtype = DType::f32;
+  explicit Sample(DType as) {
     rows = 96;
     cols = 500;  // leaves padding
+    low = as;
+    group = is_grouped(as) ? 32 : 0;
   }
   void read(size_t row, void* out) const override {
     auto* values = static_cast<float*>(out);
     for (size_t i = 0; i < cols; ++i) values[i] = static_cast<float>((row * 131 + i * 29) % 509) - 254.0f;
+  }
+  void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override {
+    for (size_t i = 0; i < cols; ++i) codes[i] = static_cast<uint8_t>((row * 131 + i * 29) % 251);
+    for (size_t g = 0; g <= cols / 32; ++g) {
+      scales[g] = static_cast<float>(g + 1);
+      biases[g] = static_cast<float>(row);
+    }
   }
 };
 
 }  // namespace
 
 std::unique_ptr<PackedMatrix> adopt_matrix(const PackedBytes& packed) {
-  if (is_grouped(packed.dtype)) return nullptr;
-  auto m = shaped(packed.rows, packed.cols, packed.dtype, packed.order, 0);
+  if (is_grouped(packed.dtype) && packed.group == 0) return nullptr;
+  auto m = shaped(packed.rows, packed.cols, packed.dtype, packed.order, packed.group);
   if (m->bytes != packed.bytes) return nullptr;
   settle(*m, Memory(packed.data, packed.bytes, packed.owner));
   return m;
@@ -199,9 +207,9 @@ std::unique_ptr<PackedMatrix> adopt_matrix(const PackedBytes& packed) {
 std::string packed_layout(Pool& pool) {
   uint64_t sum = 0xcbf29ce484222325u;  // FNV-1a
   for (int type = 0; type < kDTypes; ++type) {
-    if (is_grouped(static_cast<DType>(type))) continue;
+    const auto as = static_cast<DType>(type);
     for (const RowOrder order : {RowOrder::plain, RowOrder::gated}) {
-      const auto m = pack_matrix(Sample(), static_cast<DType>(type), order, pool);
+      const auto m = pack_matrix(Sample(as), as, order, pool);
       for (size_t i = 0; i < m->bytes; ++i) sum = (sum ^ m->packed()[i]) * 0x100000001b3u;
     }
   }
@@ -214,7 +222,7 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
   if (is_grouped(as) && (source.low != as || source.group == 0)) {
     throw Error("weights_mismatch", std::string("Values cannot be packed as ") + dtype_name(as) + ": they are stored otherwise.");
   }
-  auto m = shaped(source.rows, source.cols, as, order, is_grouped(as) ? source.group : 0);
+  auto m = shaped(source.rows, source.cols, as, order, source.group);
   float* scales = settle(*m, Memory(m->bytes));
 
   std::exception_ptr failure;
