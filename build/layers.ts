@@ -1,6 +1,6 @@
 /**
  * Who may import whom, as a table and one function, and the oxlint plugin that applies it. Dependencies point one way:
- * renderer → contract ← app → services → (models, placement); worker → contract. `layers.test.ts` plants a violation
+ * renderer → contract ← app → services → (models, placement, grammar); worker → (contract, grammar). `layers.test.ts` plants a violation
  * of each rule.
  */
 import { existsSync } from 'node:fs'
@@ -12,7 +12,8 @@ const services = ['machines', 'serving', 'openai', 'monitoring', 'store']
 /** Folders of electron/ and what each may import of the others beside itself. Folders not named here are free. */
 const allowed: Record<string, string[]> = {
   contract: [],
-  worker: ['contract'],
+  grammar: [],
+  worker: ['contract', 'grammar'],
   models: ['contract'],
   placement: ['contract', 'models'],
 }
