@@ -60,8 +60,7 @@ Engine::Engine(model::EngineSpec spec, comm::Communicator& comm, const model::Pr
   summaries_.resize(model::Decoder::kLogitRows);
   candidates_.resize(model::Decoder::kLogitRows * kCandidates);
   tops_.resize(model::Decoder::kLogitRows * kCandidates);
-  biases_.resize(model::Decoder::kLogitRows);
-  bias_ids_.resize(model::Decoder::kLogitRows);
+  adjusting_.resize(model::Decoder::kLogitRows);
 }
 
 Stats Engine::stats() const {

@@ -118,8 +118,7 @@ class Engine {
   std::vector<ops::SummaryRequest> requests_;
   std::vector<ops::Summary> summaries_;
   std::vector<ops::Candidate> candidates_, tops_;
-  std::vector<std::vector<float>> biases_;      // per row of a summary
-  std::vector<std::vector<int32_t>> bias_ids_;
+  std::vector<AdjustMemory> adjusting_;  // per row of a summary
   Merged merged_;
   double comm_micros_ = 0;
   std::chrono::steady_clock::time_point ended_{};  // of the step before

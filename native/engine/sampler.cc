@@ -19,8 +19,8 @@ Mode mode_of(const Sampling& s, int vocab) {
   return cuts ? Mode::cut : Mode::perturb;
 }
 
-ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history, std::vector<float>& bias,
-                      std::vector<int32_t>& ids) {
+ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history, int vocab, AdjustMemory& memory) {
+  auto& [bias, ids, mask] = memory;
   bias.clear();
   ids.clear();
   for (int i = 0; i < part.bias_count; ++i) {
@@ -28,8 +28,15 @@ ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history
     bias.push_back(ops::bits_to_float(static_cast<uint32_t>(part.biases[2 * i + 1])));
   }
   const Sampling& s = part.sampling;
+  const uint32_t* bits = nullptr;
+  if (part.mask_count > 0 && !part.mask_ids) bits = reinterpret_cast<const uint32_t*>(part.mask);
+  if (part.mask_count > 0 && part.mask_ids) {
+    mask.assign((vocab + 31) / 32, 0);
+    for (int i = 0; i < part.mask_count; ++i) mask[part.mask[i] / 32] |= 1u << (part.mask[i] % 32);
+    bits = mask.data();
+  }
   return {ids.data(), bias.data(), part.bias_count, part.only_biased, history.data(), static_cast<int>(history.size()),
-          part.prompt_length, s.repetition, s.presence, s.frequency};
+          part.prompt_length, s.repetition, s.presence, s.frequency, bits};
 }
 
 size_t kept(const Merged& merged, const Sampling& s, int vocab) {
@@ -101,6 +108,7 @@ Merged merged_row(std::span<float> logits, const ops::Adjust& adjust, const Samp
   for (const float logit : logits) merged.raw_total += std::exp(static_cast<double>(logit) - merged.raw_max);
   std::vector<float> raw(logits.begin(), logits.end());
   std::vector<ops::Candidate> undo;
+  if (adjust.mask) ops::mask_logits(adjust.mask, logits.data(), logits.size(), 0, logits.data());
   if (adjust.any()) ops::adjust_logits(adjust, logits.data(), logits.size(), 0, undo);
   for (size_t i = 0; i < logits.size(); ++i) {
     if (logits[i] > kNothing) merged.candidates.push_back({static_cast<int32_t>(i), logits[i], raw[i]});

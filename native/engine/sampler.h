@@ -22,9 +22,15 @@ Mode mode_of(const Sampling& sampling, int vocab);
 // Candidates a rank sends for a sequence that is cut.
 inline constexpr int kCandidates = 256;
 
-// How a row is changed, given the ids up to it. `bias` and `ids` back the result.
-ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history, std::vector<float>& bias,
-                      std::vector<int32_t>& ids);
+// What a row's adjustment points into.
+struct AdjustMemory {
+  std::vector<float> bias;
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> mask;
+};
+
+// How a row is changed, given the ids up to it.
+ops::Adjust adjust_of(const SequencePart& part, std::span<const int32_t> history, int vocab, AdjustMemory& memory);
 
 // Candidates of all ranks, best first. `floor`: tokens with a logit at or below it may be missing; -inf: none is.
 struct Merged {

@@ -51,7 +51,7 @@ void Engine::summarise() {
       const Sampling& s = wanted.sampling;
       const bool cold = wanted.mode == Mode::greedy || wanted.mode == Mode::score;
       tokens[r] = wanted.token;
-      requests_[r] = {adjust_of(*wanted.part, wanted.history, biases_[r], bias_ids_[r]),
+      requests_[r] = {adjust_of(*wanted.part, wanted.history, spec_.decoder.vocab, adjusting_[r]),
                       cold ? 1.0f : 1.0f / s.temperature,
                       wanted.candidates,
                       wanted.mode == Mode::perturb,
@@ -162,12 +162,12 @@ void Engine::sample_whole_rows(const std::vector<int32_t>& indices, StepOutcome&
     comm_.broadcast_blob(blob, 0);
   }
   const size_t vocab = spec_.decoder.vocab;
-  std::vector<float> rows(indices.size() * vocab), bias;
-  std::vector<int32_t> bias_ids;
+  std::vector<float> rows(indices.size() * vocab);
+  AdjustMemory memory;
   gather_logits(tokens.data(), static_cast<int>(tokens.size()), rows.data());
   for (size_t i = 0; i < indices.size(); ++i) {
     const Wanted& wanted = wanted_[indices[i]];
-    const ops::Adjust adjust = adjust_of(*wanted.part, wanted.history, bias, bias_ids);
+    const ops::Adjust adjust = adjust_of(*wanted.part, wanted.history, static_cast<int>(vocab), memory);
     const Merged merged = merged_row({rows.data() + i * vocab, vocab}, adjust, wanted.sampling);
     if (merged.candidates.empty()) throw Error("internal", "The model gave no finite logits.");
     const size_t count = std::max<size_t>(1, kept(merged, wanted.sampling, static_cast<int>(vocab)));

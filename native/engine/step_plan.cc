@@ -41,6 +41,8 @@ SequencePart read_record(const int32_t* r) {
   s.history_kept = r[kHistoryKept];
   s.history_count = r[kHistoryCount];
   s.prompt_length = r[kPromptLength];
+  s.mask_count = r[kMaskCount];
+  s.mask_ids = r[kMaskIds] != 0;
   return s;
 }
 
@@ -62,6 +64,7 @@ void check(const SequencePart& s, const PlanLimits& limits) {
   const int64_t history = static_cast<int64_t>(s.history_kept) + s.history_count;
   if (history > limits.context || (history > 0 && history < s.row_count)) refuse(who + " has a history that does not fit");
   if (!(s.rope_alpha >= 1)) refuse(who + " has a rope factor below 1");
+  if (s.mask_count > 0 && !s.mask_ids && s.mask_count != (limits.vocab + 31) / 32) refuse(who + " has a mask of another vocabulary");
   const Sampling& p = s.sampling;
   const bool sane = p.temperature >= 0 && std::isfinite(p.temperature) && p.top_p >= 0 && p.min_p >= 0 && p.min_p <= 1 &&
                     p.repetition > 0 && std::isfinite(p.repetition) && std::isfinite(p.presence) &&
@@ -76,7 +79,7 @@ void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, Ste
   for (int i = kSequences; i < kHeaderWords; ++i) demand(words[i] >= 0, "a negative count");
   const int64_t sequences = words[kSequences];
   const int64_t expected = kHeaderWords + sequences * kRecordWords + words[kTokens] + int64_t{words[kBlocks]} +
-                           2 * int64_t{words[kBiases]} + words[kHistories] + int64_t{words[kTargets]};
+                           2 * int64_t{words[kBiases]} + words[kHistories] + int64_t{words[kTargets]} + int64_t{words[kMasks]};
   demand(static_cast<int64_t>(count) == expected, "its length does not fit its counts");
 
   plan.kind = static_cast<Kind>(words[kKind]);
@@ -87,6 +90,7 @@ void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, Ste
   const int32_t* biases = blocks + words[kBlocks];
   const int32_t* history = biases + 2 * words[kBiases];
   const int32_t* targets = history + words[kHistories];
+  const int32_t* masks = targets + words[kTargets];
   plan.tokens = tokens;
   plan.token_count = words[kTokens];
   if (plan.kind == Kind::close || plan.kind == Kind::rows) return;
@@ -95,10 +99,11 @@ void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, Ste
   demand(plan.token_count <= limits.max_tokens, "more tokens than the engine was opened for");
 
   int64_t token_left = words[kTokens], block_left = words[kBlocks], bias_left = words[kBiases],
-          history_left = words[kHistories], target_left = words[kTargets];
+          history_left = words[kHistories], target_left = words[kTargets], mask_left = words[kMasks];
   for (int i = 0; i < sequences; ++i) {
     SequencePart s = read_record(words + kHeaderWords + i * kRecordWords);
-    demand(s.block_count >= 0 && s.bias_count >= 0 && s.history_count >= 0 && s.blocks_kept >= 0 && s.history_kept >= 0,
+    demand(s.block_count >= 0 && s.bias_count >= 0 && s.history_count >= 0 && s.blocks_kept >= 0 && s.history_kept >= 0 &&
+               s.mask_count >= 0,
            "a negative count");
     check(s, limits);
     token_left -= s.token_count;
@@ -106,21 +111,26 @@ void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, Ste
     bias_left -= s.bias_count;
     history_left -= s.history_count;
     target_left -= s.target_count;
-    demand(token_left >= 0 && block_left >= 0 && bias_left >= 0 && history_left >= 0 && target_left >= 0,
+    mask_left -= s.mask_count;
+    demand(token_left >= 0 && block_left >= 0 && bias_left >= 0 && history_left >= 0 && target_left >= 0 &&
+               mask_left >= 0,
            "records reach beyond their sections");
     s.tokens = tokens;
     s.blocks = blocks;
     s.biases = biases;
     s.history = history;
     s.targets = targets;
+    s.mask = masks;
     tokens += s.token_count;
     blocks += s.block_count;
     biases += 2 * s.bias_count;
     history += s.history_count;
     targets += s.target_count;
+    masks += s.mask_count;
     plan.sequences.push_back(s);
   }
-  demand(token_left == 0 && block_left == 0 && bias_left == 0 && history_left == 0 && target_left == 0,
+  demand(token_left == 0 && block_left == 0 && bias_left == 0 && history_left == 0 && target_left == 0 &&
+             mask_left == 0,
          "sections longer than their records");
   const auto check_ids = [&](const int32_t* from, const int32_t* to, int32_t least) {
     for (; from != to; ++from) {
@@ -131,6 +141,9 @@ void read_plan(const int32_t* words, size_t count, const PlanLimits& limits, Ste
   check_ids(plan.tokens, first_block, kFromSlot);
   check_ids(biases, history, kFromSlot);
   check_ids(history, targets, 0);
+  for (const SequencePart& s : plan.sequences) {
+    if (s.mask_ids) check_ids(s.mask, s.mask + s.mask_count, 0);
+  }
   for (const int32_t* b = first_block; b != blocks; ++b) {
     if (*b < 0 || *b >= limits.blocks) refuse("KV block " + std::to_string(*b) + " of " + std::to_string(limits.blocks));
   }

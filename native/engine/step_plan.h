@@ -1,13 +1,14 @@
 // The step plan as it crosses the binding and the network: 32-bit little-endian words, floats by their bits. The same
 // layout is written by electron/worker/rank/step-plan.ts, word for word.
 //
-//   header   [9]   magic, kind, flags, sequences, tokens, blocks, biases, histories, targets (number of entries below)
+//   header   [10]  magic, kind, flags, sequences, tokens, blocks, biases, histories, targets, masks (entries below)
 //   records  [sequences][kRecordWords]   see Record
 //   tokens   [tokens]    ids, sequence after sequence; kFromSlot stands for the id that the slot has sampled last
 //   blocks   [blocks]    KV block ids, sequence after sequence
 //   biases   [biases][2] id, f32
 //   history  [histories] ids, kFromSlot as in tokens
 //   targets  [targets]   ids
+//   masks    [masks]     words: a bit per id of the vocabulary, or ids
 //
 // What grows with a sequence is kept by the engines, per slot (slots.h): its KV blocks and, where penalties need them, its
 // ids so far. A plan says how many of them stay and brings the ones that follow, so a step of any length of context is one
@@ -36,7 +37,7 @@ inline constexpr int32_t kWantLogits = 1;  // flag: logits of every token
 // goes to the others, so that a step can be planned while the one before it runs.
 inline constexpr int32_t kFromSlot = -1;
 
-enum Header { kMagic, kKind, kFlags, kSequences, kTokens, kBlocks, kBiases, kHistories, kTargets, kHeaderWords };
+enum Header { kMagic, kKind, kFlags, kSequences, kTokens, kBlocks, kBiases, kHistories, kTargets, kMasks, kHeaderWords };
 
 enum Record {
   kSlot,
@@ -63,6 +64,8 @@ enum Record {
   kHistoryCount,  // that follow; the whole history ends with the sequence's last token
   kPromptLength,
   kDrawn,  // tokens drawn before this step
+  kMaskCount,  // words of the mask: only these ids may be sampled; 0: there is none
+  kMaskIds,    // 1: the words are ids, not bits
   kRecordWords
 };
 
@@ -88,6 +91,9 @@ struct SequencePart {
   bool only_biased = false;
   const int32_t* history = nullptr;
   int history_kept = 0, history_count = 0, prompt_length = 0;
+  const int32_t* mask = nullptr;  // [mask_count]
+  int mask_count = 0;
+  bool mask_ids = false;
 };
 
 struct StepPlan {

@@ -39,6 +39,8 @@ Napi::Object describe(Napi::Env env, const engine::SequencePart& s) {
   out.Set("blocks", ids(env, s.blocks, s.block_count));
   out.Set("history", ids(env, s.history, s.history_count));
   out.Set("targets", ids(env, s.targets, s.target_count));
+  out.Set("mask", ids(env, s.mask, s.mask_count));
+  out.Set("maskIds", Napi::Boolean::New(env, s.mask_ids));
   Napi::Array biases = Napi::Array::New(env, s.bias_count);
   for (int i = 0; i < s.bias_count; ++i) {
     Napi::Array pair = Napi::Array::New(env, 2);

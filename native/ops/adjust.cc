@@ -55,4 +55,12 @@ void adjust_logits(const Adjust& adjust, float* logits, size_t width, int first_
   for (Candidate& c : undo) c.logit = logits[c.id - first_id];
 }
 
+void mask_logits(const uint32_t* mask, const float* logits, size_t width, int first_id, float* out) {
+  constexpr float kNothing = -std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < width; ++i) {
+    const uint32_t id = static_cast<uint32_t>(first_id) + static_cast<uint32_t>(i);
+    out[i] = mask[id / 32] >> (id % 32) & 1 ? logits[i] : kNothing;
+  }
+}
+
 }  // namespace lanyard::ops

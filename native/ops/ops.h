@@ -176,6 +176,9 @@ struct Adjust {
   int history_count = 0;
   int prompt_length = 0;
   float repetition = 1, presence = 0, frequency = 0;
+  // A bit for each id of the vocabulary, id % 32 of word id / 32: ids without one are impossible. Null: all are possible.
+  const uint32_t* mask = nullptr;
+  // Anything but the mask.
   bool any() const { return biases > 0 || only_biased || (history_count > 0 && (repetition != 1 || presence != 0 || frequency != 0)); }
 };
 

@@ -22,13 +22,13 @@ const PlanLimits kLimits{64, 4, 1000, 256, 16, 32};
 int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value)); }
 
 std::vector<int32_t> valid_plan() {
-  std::vector<int32_t> words{kPlanMagic, 1, 1, 2, 4, 3, 1, 2, 1};
+  std::vector<int32_t> words{kPlanMagic, 1, 1, 2, 4, 3, 1, 2, 1, 3};
   const int32_t first[kRecordWords] = {0,         3,       14,      1,  2, bits(1), 2, 1, bits(0.7f), 5, bits(0.9f), bits(0),
-                                       bits(1.1f), bits(0), bits(0), 77, 1, 3,       1, 0, 4,          2, 1,          9};
-  const int32_t second[kRecordWords] = {3, 1, 0, 0, 1, bits(3), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0};
+                                       bits(1.1f), bits(0), bits(0), 77, 1, 3,       1, 0, 4,          2, 1,          9,  3, 1};
+  const int32_t second[kRecordWords] = {3, 1, 0, 0, 1, bits(3), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0};
   words.insert(words.end(), first, first + kRecordWords);
   words.insert(words.end(), second, second + kRecordWords);
-  for (const int32_t word : {10, 11, 12, 999, 4, 31, 0, 500, bits(-2), 8, kFromSlot, 12}) words.push_back(word);
+  for (const int32_t word : {10, 11, 12, 999, 4, 31, 0, 500, bits(-2), 8, kFromSlot, 12, 0, 7, 999}) words.push_back(word);
   return words;
 }
 
@@ -44,6 +44,7 @@ void reads_fields() {
   CHECK(s.sampling.seed == (uint64_t{1} << 32) + 77 && s.sampling.drawn == 9 && s.sampling.logprobs == 3);
   CHECK(s.bias_count == 1 && s.biases[0] == 500 && !s.only_biased);
   CHECK(s.history_kept == 4 && s.history_count == 2 && s.history[1] == kFromSlot && s.prompt_length == 1);
+  CHECK(s.mask_ids && s.mask_count == 3 && s.mask[2] == 999);
   const SequencePart& t = plan.sequences[1];
   CHECK(t.slot == 3 && t.row_count == 0 && t.tokens[0] == 999 && t.blocks[0] == 0 && t.rope_alpha == 3);
 }
@@ -115,7 +116,8 @@ void survives_garbage() {
       for (int i = 0; i < s.target_count; ++i) CHECK(s.targets[i] >= 0 && s.targets[i] < 1000);
       for (int i = 0; i < s.block_count; ++i) CHECK(s.blocks[i] >= 0 && s.blocks[i] < 32);
       for (int i = 0; i < s.bias_count; ++i) (void)s.biases[2 * i + 1];
-      CHECK(s.history_kept >= 0);
+      CHECK(s.history_kept >= 0 && s.mask_count >= 0 && (s.mask_ids || s.mask_count == 0 || s.mask_count == 32));
+      for (int i = 0; i < s.mask_count; ++i) CHECK(!s.mask_ids || (s.mask[i] >= 0 && s.mask[i] < 1000));
       for (int i = 0; i < s.history_count; ++i) CHECK(s.history[i] >= kFromSlot && s.history[i] < 1000);
     }
     CHECK(tokens == plan.token_count && tokens <= 64);

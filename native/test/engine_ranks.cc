@@ -190,7 +190,7 @@ int32_t bits(float value) { return static_cast<int32_t>(ops::float_to_bits(value
 // Two sequences: slot 0 with `tokens` from `start`, slot 1 (unless alone) with one token at position 0.
 std::vector<std::byte> plan_words(const std::vector<int32_t>& tokens, int start, float temperature, float top_p, bool alone = false) {
   const int more = alone ? 0 : 1;
-  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 1 + more, static_cast<int32_t>(tokens.size()) + more, 4 + more, 0, 0, 0};
+  std::vector<int32_t> words{engine::kPlanMagic, 1, 1, 1 + more, static_cast<int32_t>(tokens.size()) + more, 4 + more, 0, 0, 0, 0};
   int32_t first[engine::kRecordWords] = {}, second[engine::kRecordWords] = {};
   first[engine::kTokenCount] = static_cast<int32_t>(tokens.size());
   first[engine::kStart] = first[engine::kDrawn] = start;

@@ -24,6 +24,11 @@ const sequence: fc.Arbitrary<SequenceStep> = fc.record({
   ropeAlpha: fc.integer({ min: 1, max: 9 }), sample: fc.option(sampling, { nil: null }), rows: fc.nat({ max: 8 }),
   targets: fc.option(fc.array(id, { maxLength: 8 }), { nil: null }), historyKept: fc.nat({ max: 50 }),
   history: fc.option(fc.array(token, { minLength: 8, maxLength: 40 }), { nil: null }), promptLength: fc.nat(), drawn: fc.nat(),
+  mask: fc.oneof(
+    fc.constant(null),
+    fc.record({ kind: fc.constant('ids' as const), words: fc.array(id, { minLength: 1, maxLength: 9 }).map((ids) => Int32Array.from(ids)) }),
+    fc.record({ kind: fc.constant('bits' as const), words: fc.array(fc.integer(), { minLength: 32, maxLength: 32 }).map((bits) => Int32Array.from(bits)) }),
+  ),
 }).map((one) => {
   const rows = Math.min(one.rows, one.tokens.length)
   return { ...one, rows, targets: one.targets?.slice(0, rows) ?? null, historyKept: one.history ? one.historyKept : 0 }
@@ -43,7 +48,7 @@ function expected(step: SequenceStep): Record<string, unknown> {
     frequencyPenalty: f(sample?.frequencyPenalty ?? 0), seed: BigInt.asUintN(64, BigInt(Math.trunc(sample?.seed ?? 0))),
     logprobs: sample?.logprobs ?? -1, historyKept: step.historyKept, promptLength: step.promptLength, drawn: step.drawn,
     onlyBiased: allowed !== null, tokens: step.tokens, blocks: step.blocks, history: step.history ?? [],
-    targets: sample ? (step.targets ?? []) : [], biases,
+    targets: sample ? (step.targets ?? []) : [], biases, mask: [...(step.mask?.words ?? [])], maskIds: step.mask?.kind === 'ids',
   }
 }
 

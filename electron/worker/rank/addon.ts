@@ -3,6 +3,7 @@
  * with `code` (a string) and, where another rank is at fault, `rank` (a number).
  */
 import type { EngineSpec, SamplingParams } from '../../contract/engine.ts'
+import type { Mask } from '../../grammar/masks.ts'
 
 export interface GroupOptions {
   rank: number
@@ -62,6 +63,8 @@ export interface SequenceStep {
   promptLength: number
   /** tokens generated before this step: the n-th draw of a seeded sequence */
   drawn: number
+  /** only these ids may be sampled; null or absent: all */
+  mask?: Mask | null
 }
 
 export interface SampledToken {

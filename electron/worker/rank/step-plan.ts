@@ -10,8 +10,8 @@ import type { Engine, EngineAddon, SampledToken, SequenceStep, StepResult } from
 const magic = 0x5059414c
 const kindStep = 1
 const wantLogits = 1
-const headerWords = 9
-const recordWords = 24
+const headerWords = 10
+const recordWords = 26
 
 /** Where a record's fields are. */
 const at = {
@@ -39,6 +39,8 @@ const at = {
   history: 21,
   promptLength: 22,
   drawn: 23,
+  mask: 24,
+  maskIds: 25,
 } as const
 
 const none: number[] = []
@@ -69,6 +71,7 @@ export function encodePlan(sequences: readonly SequenceStep[], logits = false): 
   let biases = 0
   let histories = 0
   let targets = 0
+  let masks = 0
   const biasLists: [number, number][][] = []
   for (const sequence of sequences) {
     const own = sequence.sample ? biasesOf(sequence.sample) : (none as unknown as [number, number][])
@@ -78,11 +81,13 @@ export function encodePlan(sequences: readonly SequenceStep[], logits = false): 
     biases += own.length
     histories += sequence.history?.length ?? 0
     targets += sequence.targets?.length ?? 0
+    masks += sequence.mask?.words.length ?? 0
   }
   const recordsEnd = headerWords + sequences.length * recordWords
-  const words = new Int32Array(recordsEnd + tokens + blocks + 2 * biases + histories + targets)
+  const words = new Int32Array(recordsEnd + tokens + blocks + 2 * biases + histories + targets + masks)
   const reals = new Float32Array(words.buffer)
-  words.set([magic, kindStep, logits ? wantLogits : 0, sequences.length, tokens, blocks, biases, histories, targets])
+  const flags = logits ? wantLogits : 0
+  words.set([magic, kindStep, flags, sequences.length, tokens, blocks, biases, histories, targets, masks])
 
   let record = headerWords
   let token = recordsEnd
@@ -90,6 +95,7 @@ export function encodePlan(sequences: readonly SequenceStep[], logits = false): 
   let bias = block + blocks
   let past = bias + 2 * biases
   let target = past + histories
+  let mask = target + targets
   for (const [n, sequence] of sequences.entries()) {
     const { sample, history } = sequence
     words[record + at.slot] = sequence.slot
@@ -124,6 +130,9 @@ export function encodePlan(sequences: readonly SequenceStep[], logits = false): 
     words[record + at.history] = history?.length ?? 0
     words[record + at.promptLength] = sequence.promptLength
     words[record + at.drawn] = sequence.drawn
+    words[record + at.mask] = sequence.mask?.words.length ?? 0
+    words[record + at.maskIds] = sequence.mask?.kind === 'ids' ? 1 : 0
+    if (sequence.mask) mask = put(words, sequence.mask.words, mask)
     token = put(words, sequence.tokens, token)
     block = put(words, sequence.blocks, block)
     past = put(words, history ?? none, past)

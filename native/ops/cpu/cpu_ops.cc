@@ -21,6 +21,7 @@ const PackedMatrix& packed(const Matrix* matrix) { return static_cast<const Pack
 CpuOps::CpuOps(int threads, const Kernels& kernels, const FastChoice* fast)
     : kernels_(kernels), fast_(fast), pool_(threads) {
   undo_.resize(pool_.threads());
+  masked_.resize(pool_.threads());
   select_.resize(pool_.threads());
 }
 

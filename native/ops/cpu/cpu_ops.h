@@ -134,6 +134,7 @@ class CpuOps final : public Ops {
   std::vector<int> group_first_;           // [kv + 1] first query head of a KV head
   int tile_rows_ = 0;                      // most rows (tokens * heads) of an attention item
   std::vector<std::vector<Candidate>> undo_;   // per thread: logits changed by an adjustment
+  std::vector<std::vector<float>> masked_;      // per thread: a row under a mask
   std::vector<std::vector<Candidate>> select_;  // per thread: candidates while selecting
   Rows partial_;              // [kPartialRows, dim + maximum and total]
 

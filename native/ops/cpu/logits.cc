@@ -72,9 +72,17 @@ void CpuOps::summarise(Rows logits, int rows, size_t width, int first_id, const 
       summary.candidates = 1;
       return;
     }
+    // A masked row is a copy: nearly every logit of it may differ.
+    float* values = row;
+    if (request.adjust.mask) {
+      std::vector<float>& masked = masked_[thread];
+      masked.assign(padded_width(width), kNothing);
+      mask_logits(request.adjust.mask, row, width, first_id, masked.data());
+      values = masked.data();
+    }
     undo.clear();
-    if (request.adjust.any()) adjust_logits(request.adjust, row, width, first_id, undo);
-    const float maximum = undo.empty() ? summary.raw_max : kernels_.maximum(row, n);
+    if (request.adjust.any()) adjust_logits(request.adjust, values, width, first_id, undo);
+    const float maximum = undo.empty() && values == row ? summary.raw_max : kernels_.maximum(values, n);
     summary.scaled_max = maximum;
     chosen.clear();
     if (!(maximum > kNothing)) {
@@ -85,9 +93,9 @@ void CpuOps::summarise(Rows logits, int rows, size_t width, int first_id, const 
       const double factor = request.inverse_temperature;
       double best = -std::numeric_limits<double>::infinity();
       size_t winner = 0;
-      for (size_t i = static_cast<size_t>(std::find(row, row + width, maximum) - row), turn = 0; turn < width; ++turn) {
+      for (size_t i = static_cast<size_t>(std::find(values, values + width, maximum) - values), turn = 0; turn < width; ++turn) {
         const size_t at = turn + i < width ? turn + i : turn + i - width;
-        const double scaled = row[at] * factor;
+        const double scaled = values[at] * factor;
         if (scaled + kLargestNoise < best) continue;
         const double perturbed = scaled + gumbel(key, first_id + static_cast<int32_t>(at));
         if (perturbed > best || (perturbed == best && at < winner)) {
@@ -96,16 +104,16 @@ void CpuOps::summarise(Rows logits, int rows, size_t width, int first_id, const 
         }
       }
       summary.perturbed = best;
-      chosen.push_back({first_id + static_cast<int32_t>(winner), row[winner], row[winner]});
+      chosen.push_back({first_id + static_cast<int32_t>(winner), values[winner], values[winner]});
     } else if (request.candidates == 1) {
-      const size_t at = static_cast<size_t>(std::find(row, row + width, maximum) - row);
+      const size_t at = static_cast<size_t>(std::find(values, values + width, maximum) - values);
       chosen.push_back({first_id + static_cast<int32_t>(at), maximum, maximum});
     } else {
-      summary.scaled_sum = kernels_.exp_total(row, n, maximum, request.inverse_temperature);
-      select_largest(row, width, first_id, request.candidates, chosen);
+      summary.scaled_sum = kernels_.exp_total(values, n, maximum, request.inverse_temperature);
+      select_largest(values, width, first_id, request.candidates, chosen);
       summary.truncated = width > chosen.size() && chosen.size() == static_cast<size_t>(request.candidates);
     }
-    for (const Candidate& changed : undo) row[changed.id - first_id] = changed.raw;
+    for (const Candidate& changed : undo) values[changed.id - first_id] = changed.raw;
     for (Candidate& c : chosen) c.raw = row[c.id - first_id];
     std::copy(chosen.begin(), chosen.end(), candidates + r * candidate_stride);
     summary.candidates = static_cast<int32_t>(chosen.size());
