@@ -43,6 +43,11 @@ export const generateRequest = z.object({
   ignoreStop: z.boolean(),
   /** sequences of ids that never come whole */
   badWords: z.optional(z.array(z.array(z.number()).check(z.minLength(1)))),
+  /**
+   * the form that the text must have, as a grammar (electron/grammar/parse.ts), and the ids that may end it where the
+   * grammar lets it end
+   */
+  grammar: z.optional(z.object({ ebnf: z.string(), stopIds: z.array(z.number()) })),
   /** tokens to report log probabilities for at each token of the prompt; absent or −1 = none */
   promptLogprobs: z.optional(z.number()),
   sampling: samplingParams,
@@ -195,6 +200,11 @@ export const workerContract = defineContract({
     stepEvent,
     nothing,
   ),
+  /**
+   * What each token stands for, before the first request with a grammar: the tokens' bytes one after the other, and
+   * where each ends (u32, little-endian), both base64. Tokens that are no text are empty.
+   */
+  'deployment.vocabulary': call(z.object({ deploymentId: z.string(), bytes: z.string(), ends: z.string() }), nothing),
   'deployment.stats': call(z.object({ deploymentId: z.string() }), schedulerStats),
 })
 export type WorkerContract = typeof workerContract

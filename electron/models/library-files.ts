@@ -51,6 +51,8 @@ export interface SplittableModel {
   decoder: DecoderSpec
   tensors(split: RankSplit, rank: number): TensorSource[]
   shard(tensors: TensorSource[]): Shard
+  /** what each token stands for: bytes one after the other, and where each ends; no bytes for what is no text */
+  tokens(): { bytes: Uint8Array; ends: Uint32Array }
 }
 
 export interface OpenModel {
@@ -309,6 +311,23 @@ function textToolsOf(read: Read, info: ModelInfo): TextTools {
   }
 }
 
+/** Special tokens are no text, unless they look like text (<tool_call>) and are not skipped when it is shown. */
+function tokenBytesOf(tokenizer: Tokenizer): { bytes: Uint8Array; ends: Uint32Array } {
+  const special = new Set(tokenizer.specials.values())
+  const ends = new Uint32Array(tokenizer.size)
+  const parts: Uint8Array[] = []
+  let end = 0
+  for (let id = 0; id < tokenizer.size; id++) {
+    if (!special.has(id)) {
+      const part = tokenizer.bytesOf(id)
+      parts.push(part)
+      end += part.length
+    }
+    ends[id] = end
+  }
+  return { bytes: Buffer.concat(parts), ends }
+}
+
 /**
  * Opens the model in a folder: config, headers and tokenizer are read, tensors checked against config.json; weights
  * are not read. Throws `hub_unavailable` (an id of the hub), `model_missing`, `model_unreadable`, `model_unsupported`,
@@ -341,6 +360,7 @@ export async function openModel(path: string): Promise<OpenModel> {
         decoder: facts.decoder,
         tensors: (split, rank) => loadPlan(facts, read.headers, split, rank),
         shard: (tensors) => shardOf(tensors, info.fingerprint),
+        tokens: () => tokenBytesOf(read.tokenizer),
       }
     },
   }

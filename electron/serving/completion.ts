@@ -46,6 +46,8 @@ export interface CompletionParameters {
   allowedIds?: readonly number[]
   /** texts that never come, with or without a space before them */
   badWords?: readonly string[]
+  /** the form that the text must have (electron/grammar/parse.ts) */
+  grammar?: string
   /** candidates to report at each token; absent = no log probabilities */
   logprobs?: number
   /** the same at each token of the prompt; with `maxTokens` 0 the prompt is only scored */
@@ -193,6 +195,7 @@ export function prepareCompletion(
     sampling: samplingOf(text, parameters),
   }
   if (parameters.badWords && parameters.badWords.length > 0) request.badWords = badWordsOf(text, parameters.badWords)
+  if (parameters.grammar !== undefined) request.grammar = { ebnf: parameters.grammar, stopIds: [...text.stopIds] }
   if (parameters.promptLogprobs !== undefined) request.promptLogprobs = parameters.promptLogprobs
   return {
     served,

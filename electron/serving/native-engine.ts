@@ -124,12 +124,32 @@ export async function startNativeDeployment(
   const first = seats[0]!.host.worker
   const router = createTokenRouter(id, {
     submit: async (request) => {
+      if (request.grammar) {
+        vocabulary ??= sendVocabulary()
+        await vocabulary.catch((error: unknown) => {
+          vocabulary = null
+          throw error
+        })
+      }
       await first.client.call('request.submit', request)
     },
     abort: async (requestId) => {
       await first.client.call('request.abort', { deploymentId: id, requestId })
     },
   })
+  /** Sent once, with the first request that needs it: it has megabytes. */
+  let vocabulary: Promise<unknown> | null = null
+  const sendVocabulary = (): Promise<unknown> => {
+    const { bytes, ends } = model.tokens()
+    const words = new Uint8Array(ends.buffer, ends.byteOffset, ends.byteLength)
+    const base64 = (data: Uint8Array): string =>
+      Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64')
+    return first.client.call('deployment.vocabulary', {
+      deploymentId: id,
+      bytes: base64(bytes),
+      ends: base64(words),
+    })
+  }
   watch.lost = (problem) => {
     if (over.signal.aborted) return
     router.fail(problem)

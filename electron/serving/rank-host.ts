@@ -21,6 +21,8 @@ export interface SplittableModel {
   /** rank's tensors as slices of the model's own files on this computer */
   tensors(split: RankSplit, rank: number): TensorSource[]
   shard(tensors: TensorSource[]): Shard
+  /** what each token stands for: bytes one after the other, and where each ends; no bytes for what is no text */
+  tokens(): { bytes: Uint8Array; ends: Uint32Array }
 }
 
 /** The worker on a machine, attached. */

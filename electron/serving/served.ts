@@ -15,6 +15,8 @@ export interface TokenRequest {
   badWords?: number[][]
   /** tokens to report log probabilities for at each token of the prompt; absent = none */
   promptLogprobs?: number
+  /** the form that the text must have; see GenerateRequest */
+  grammar?: { ebnf: string; stopIds: number[] }
   sampling: SamplingParams
 }
 

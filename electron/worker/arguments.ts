@@ -9,6 +9,7 @@ export type WorkerCommand =
   | { command: 'put'; folder: string; order: ShardOrder }
   | { command: 'stop'; folder: string }
   | { command: 'rank' }
+  | { command: 'grammar' }
   | { command: 'version' }
 
 export const usage = `usage:
@@ -23,7 +24,7 @@ const defaultLease = 600
 /** Throws `usage` with what is wrong. */
 export function parseCommand(args: string[]): WorkerCommand {
   const [command, ...rest] = args
-  if (command === 'rank' || command === 'version') return { command }
+  if (command === 'rank' || command === 'grammar' || command === 'version') return { command }
   const values = optionsOf(rest)
   const text = (name: keyof typeof values): string => {
     const value = values[name]

@@ -1,10 +1,13 @@
 /** What runs on a machine. Usage: see `arguments.ts`. */
 import process from 'node:process'
-import { problemOf } from '../contract/errors.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import { LanyardError, problemOf } from '../contract/errors.ts'
 import { attach, runWorker, stopWorker } from './agent/agent.ts'
 import { parseCommand } from './arguments.ts'
 import { readBundle } from './bundle.ts'
 import { openFolder } from './folder.ts'
+import type { GrammarSetup } from './grammar/messages.ts'
+import { serveGrammars } from './grammar/thread.ts'
 import { runRank } from './rank/child.ts'
 import { receiveShard } from './shards/receive.ts'
 
@@ -25,6 +28,11 @@ async function main(): Promise<void> {
       return stopWorker(command.folder)
     case 'rank':
       return runRank()
+    case 'grammar': {
+      if (!parentPort) throw new LanyardError('usage', 'A grammar thread is started by rank 0 only.')
+      serveGrammars(workerData as GrammarSetup, parentPort)
+      return new Promise(() => undefined)
+    }
     case 'version': {
       const { version, hash } = readBundle()
       process.stdout.write(`${JSON.stringify({ version, hash })}\n`)

@@ -114,6 +114,10 @@ export function workerHandlers(worker: Worker): Handlers<WorkerContract> {
       await ranks.steps(input, send, signal)
       return {}
     },
+    'deployment.vocabulary': async ({ deploymentId, bytes, ends }) => {
+      await ranks.vocabulary(deploymentId, { bytes: Buffer.from(bytes, 'base64'), ends: Buffer.from(ends, 'base64') })
+      return {}
+    },
     'deployment.stats': ({ deploymentId }) => ranks.stats(deploymentId),
   }
 

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import type { EngineSpec } from '../../contract/engine.ts'
 import { LanyardError, problemOf } from '../../contract/errors.ts'
+import { createGrammars } from '../grammar/grammars.ts'
 import type { Engine, EngineAddon, Group } from './addon.ts'
 import { loadEngine } from './engine.ts'
 import type { FromRank, Numbered, Order } from './messages.ts'
@@ -49,6 +50,8 @@ export async function runRank(): Promise<void> {
           spec,
           (event) => void say({ kind: 'step', event }),
           (error) => rankProblem(error, rank),
+          // The script that this process runs, as a thread: see worker.ts.
+          (tokens) => createGrammars({ tokens, vocab: spec.decoder.vocab }, process.argv[1]!),
         )
       await say({ kind: 'ready', weightBytes, kvBytes, workspaceBytes, kernels })
       await (serving ? serving.done : engine.follow())
@@ -86,6 +89,13 @@ export async function runRank(): Promise<void> {
       case 'abort':
         serving?.abort(order.requestId)
         return null
+      case 'vocabulary': {
+        if (!serving) throw new LanyardError('deployment_not_ready', 'The deployment is still loading.')
+        const { bytes, ends } = order
+        // A copy: the words of what came over the channel may lie at any address.
+        serving.vocabulary({ bytes, ends: new Uint32Array(Uint8Array.from(ends).buffer) })
+        return null
+      }
       case 'stats':
         if (!serving) throw new LanyardError('deployment_not_ready', 'The deployment is still loading.')
         return serving.stats()

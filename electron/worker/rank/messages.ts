@@ -19,6 +19,8 @@ export type Order =
   | { kind: 'run'; peers: { host: string; port: number }[]; spec: EngineSpec }
   | { kind: 'submit'; request: GenerateRequest }
   | { kind: 'abort'; requestId: string }
+  /** see `deployment.vocabulary` */
+  | { kind: 'vocabulary'; bytes: Uint8Array; ends: Uint8Array }
   | { kind: 'stats' }
   | { kind: 'stop' }
   | { kind: 'measure'; threads: number }
@@ -35,6 +37,7 @@ export interface Answers {
   run: null
   submit: null
   abort: null
+  vocabulary: null
   stats: SchedulerStats
   stop: null
   measure: CpuSpeed

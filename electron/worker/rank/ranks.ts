@@ -39,6 +39,7 @@ export interface Ranks {
   filesInUse(): Set<string>
   submit(request: GenerateRequest): Promise<void>
   abort(deploymentId: string, requestId: string): Promise<void>
+  vocabulary(deploymentId: string, tokens: { bytes: Uint8Array; ends: Uint8Array }): Promise<void>
   steps(
     input: { deploymentId: string; received?: Record<string, number> | undefined },
     send: (event: StepEvent) => void,
@@ -222,6 +223,10 @@ export function createRanks(bundle: Bundle, say: Say, now: () => number = Date.n
     async abort(deploymentId, requestId) {
       const entry = find(deploymentId, 0)
       if (!entry.over) await entry.process.ask({ kind: 'abort', requestId })
+    },
+
+    async vocabulary(deploymentId, tokens) {
+      await serving(deploymentId).process.ask({ kind: 'vocabulary', ...tokens })
     },
 
     async steps({ deploymentId, received }, send, signal) {

@@ -7,6 +7,8 @@ import type { EngineSpec } from '../../contract/engine.ts'
 import { LanyardError } from '../../contract/errors.ts'
 import type { Problem } from '../../contract/errors.ts'
 import type { GenerateRequest, SchedulerStats, StepEvent, TokenOut } from '../../contract/worker.ts'
+import type { TokenBytes } from '../../grammar/vocabulary.ts'
+import type { Follower, Grammars } from '../grammar/grammars.ts'
 import { createScheduler } from '../scheduler/scheduler.ts'
 import type { Ended, StepNews, StepPlan } from '../scheduler/scheduler.ts'
 import type { Engine, SampledToken, StepResult } from './addon.ts'
@@ -14,6 +16,8 @@ import type { Engine, SampledToken, StepResult } from './addon.ts'
 export interface Serving {
   /** Throws what the scheduler throws. */
   submit(request: GenerateRequest): void
+  /** What each token stands for: needed before the first request with a grammar. */
+  vocabulary(tokens: TokenBytes): void
   /** Unknown requests have ended already. */
   abort(requestId: string): void
   /** `tokens` are generated ones; all but the first four are sums since the start. */
@@ -24,12 +28,21 @@ export interface Serving {
   readonly done: Promise<void>
 }
 
-/** `toProblem` words what a failed step means for the requests in flight. */
+/**
+ * Longest that a step waits for the masks of constrained sequences. They take microseconds, seldom milliseconds; a step
+ * without them goes on after that, so that nobody else waits for long.
+ */
+const mostMaskMs = 3
+
+/** `toProblem` words what a failed step means for the requests in flight; `openGrammars` is needed for constrained ones. */
 export function createServing(
   engine: Engine,
   spec: EngineSpec,
   emit: (event: StepEvent) => void,
   toProblem: (error: unknown) => Problem,
+  openGrammars: (tokens: TokenBytes) => Grammars = () => {
+    throw new LanyardError('bad_request', 'This engine cannot keep an output format.')
+  },
 ): Serving {
   const scheduler = createScheduler({
     blocks: spec.kv.blocks,
@@ -47,6 +60,8 @@ export function createServing(
   let told = new Map<string, string>()
   let isStepping = false
   let isOver = false
+  let grammars: Grammars | null = null
+  let isSettling = false
 
   const endAll = (reason: 'aborted' | 'failed', problem: Problem | null): void => {
     const ended = scheduler.clear().map((requestId): Ended => ({ requestId, reason, stopId: null, problem }))
@@ -102,6 +117,15 @@ export function createServing(
         sums.idleMicros += micros.idle
         sums.idles++
       }
+      if (grammars?.isOwing) {
+        // Before the end that a grammar may come to.
+        tell(news)
+        isSettling = true
+        await grammars.settled(mostMaskMs)
+        isSettling = false
+        issue(true)
+        continue
+      }
       issue(true)
       // Told while the next step runs: what it costs is no time between steps.
       tell(news)
@@ -128,15 +152,45 @@ export function createServing(
     )
   }
 
+  /** The sequence ends by what its grammar says, not by a step. */
+  function endByGrammar(requestId: string, reason: Ended['reason'], problem: Ended['problem']): void {
+    const ended = scheduler.end(requestId, reason, problem)
+    if (ended) tell({ tokens: [], prompts: [], ended: [ended] })
+    // Others may have waited for its place.
+    if (!isSettling) wake()
+  }
+
+  function follow({ requestId, grammar }: GenerateRequest): Follower | undefined {
+    if (!grammar) return undefined
+    if (!grammars) throw new LanyardError('internal', 'A request with an output format came before the vocabulary.')
+    return grammars.follow(grammar.ebnf, grammar.stopIds, {
+      ready() {
+        if (!isSettling) wake()
+      },
+      finished: () => endByGrammar(requestId, 'stop', null),
+      failed: (problem) => endByGrammar(requestId, 'failed', problem),
+    })
+  }
+
   return {
     done: done.promise,
+    vocabulary(tokens) {
+      grammars ??= openGrammars(tokens)
+    },
     submit(request) {
       if (isOver) throw new LanyardError('deployment_not_ready', 'The deployment is stopping.')
       // With a seed of its own it goes on with the same draws whenever it must be computed again.
       const { sampling } = request
-      scheduler.submit(
-        sampling.seed === null ? { ...request, sampling: { ...sampling, seed: randomInt(2 ** 48 - 1) } } : request,
-      )
+      const follower = follow(request)
+      try {
+        scheduler.submit(
+          sampling.seed === null ? { ...request, sampling: { ...sampling, seed: randomInt(2 ** 48 - 1) } } : request,
+          follower,
+        )
+      } catch (error) {
+        follower?.close()
+        throw error
+      }
       wake()
     },
     abort(requestId) {
@@ -153,6 +207,7 @@ export function createServing(
         if (isStepping) engine.abort('the deployment was stopped')
         else done.resolve()
       }
+      await grammars?.close()
       await done.promise.catch(() => undefined)
     },
   }

@@ -60,6 +60,7 @@ export function stepOf({ sequence, count, scored, samples, guesses }: Part): Seq
     history,
     promptLength: request.prompt.length,
     drawn: generatedOf(sequence) + coming,
+    mask: samples ? (sequence.constraint?.mask ?? null) : null,
   }
   sequence.planned += count
   sent.blocks = blocks.length

@@ -24,12 +24,13 @@ import {
   hangsOnLast,
   isFinishing,
   isGenerating,
+  isHeld,
   isUniform,
   lengthOf,
   ropeAlphaOf,
   wantsScores,
 } from './sequence.ts'
-import type { Sequence } from './sequence.ts'
+import type { Constraint, Sequence } from './sequence.ts'
 import { shareOut } from './shares.ts'
 import { forget, guessesThatPay, learn, lookUp, newAcceptance } from './speculation.ts'
 import { createStepCost } from './step-cost.ts'
@@ -70,9 +71,11 @@ export interface StepNews {
 
 export interface Scheduler {
   /** Throws `context_length_exceeded`, `bad_request`. */
-  submit(request: GenerateRequest): void
+  submit(request: GenerateRequest, constraint?: Constraint): void
   /** The sequence ends now, though steps in flight may still carry it. False when it is not known (any more). */
   abort(requestId: string): boolean
+  /** The same, with what is to be told of it; null when it is not known. */
+  end(requestId: string, reason: Ended['reason'], problem: Ended['problem']): Ended | null
   /** Null when there is nothing to do before a step in flight has ended. At most two are in flight. */
   plan(): StepPlan | null
   /** The oldest step in flight has ended, after so many µs. */
@@ -148,6 +151,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   function drop(sequence: Sequence): void {
     known.delete(sequence.request.requestId)
     sequence.over = true
+    sequence.constraint?.close()
     if (sequence.slot >= 0) unseat(sequence)
     else waiting.splice(waiting.indexOf(sequence), 1)
   }
@@ -309,13 +313,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       forget(sequence.acceptance)
     }
     if (isSeated) publish(sequence)
-    if (!end) return
+    if (!end) return sequence.constraint?.take(sequence.tokens.at(-1)!)
     news.ended.push({ requestId, ...end, cachedTokens: sequence.cached, problem: null })
     drop(sequence)
   }
 
   return {
-    submit(request) {
+    submit(request, constraint) {
       const { prompt, maxTokens, requestId } = request
       if (known.has(requestId)) throw new LanyardError('bad_request', `Request ${requestId} is running already.`)
       if (prompt.length === 0) throw new LanyardError('bad_request', 'The prompt is empty.')
@@ -335,6 +339,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       }
       const sequence: Sequence = {
         request,
+        constraint: constraint ?? null,
         arrival: arrivals++,
         stopIds: new Set(request.stopIds),
         most: Math.min(maxTokens, longest - prompt.length),
@@ -359,9 +364,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
     abort(requestId) {
       const sequence = known.get(requestId)
-      if (!sequence) return false
+      if (sequence) drop(sequence)
+      return sequence !== undefined
+    },
+
+    end(requestId, reason, problem) {
+      const sequence = known.get(requestId)
+      if (!sequence) return null
       drop(sequence)
-      return true
+      return { requestId, reason, stopId: null, cachedTokens: Math.max(0, sequence.cached), problem }
     },
 
     plan() {
@@ -372,12 +383,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (sums.preempted === before) admit()
 
       // Those that generate move one token in every step; prompts share what is left, then guesses.
-      const going = running.filter((sequence) => !isFinishing(sequence))
+      // A sequence whose next token is not to be chosen yet goes on up to there.
+      const going = running.filter((one) => !isFinishing(one) && !(isHeld(one) && isGenerating(one)))
       const generating = going.filter(isGenerating)
       const prompts = going.filter((sequence) => !isGenerating(sequence))
       let room = maxStepTokens - generating.length
       const within = generating.length > 0 ? cost.promptWithin(mostPromptMicros) : Infinity
-      const left = prompts.map((sequence) => lengthOf(sequence) - sequence.planned)
+      const left = prompts.map((sequence) => lengthOf(sequence) - sequence.planned - (isHeld(sequence) ? 1 : 0))
       const shares = shareOut(left, Math.min(room, Math.max(fewestPromptTokens, Math.floor(within))))
       for (const share of shares) room -= share
       const guesses = generating.map((sequence) => {

@@ -1,10 +1,20 @@
 /** One token stream in the engine. */
 import type { SamplingParams } from '../../contract/engine.ts'
 import type { GenerateRequest } from '../../contract/worker.ts'
+import type { Mask } from '../../grammar/masks.ts'
 import type { Acceptance } from './speculation.ts'
+
+/** Which tokens may come next, decided elsewhere token by token. */
+export interface Constraint {
+  /** null while it is not known */
+  readonly mask: Mask | null
+  take(token: number): void
+  close(): void
+}
 
 export interface Sequence {
   readonly request: GenerateRequest
+  readonly constraint: Constraint | null
   /** order of arrival: the oldest is served first and gives up its place last */
   readonly arrival: number
   readonly stopIds: ReadonlySet<number>
@@ -51,6 +61,11 @@ export function lengthOf({ tokens, coming }: Sequence): number {
 /** Will it have ended with what is in flight? */
 export function isFinishing(sequence: Sequence): boolean {
   return generatedOf(sequence) + sequence.coming >= sequence.most
+}
+
+/** Must its next token wait until it is known what that may be? */
+export function isHeld({ constraint }: Sequence): boolean {
+  return constraint !== null && constraint.mask === null
 }
 
 export function isGenerating(sequence: Sequence): boolean {
@@ -103,7 +118,8 @@ function bannedNow(sequence: Sequence): Set<number> {
 }
 
 /** Is what may come next only known when the token before it is? */
-export function hangsOnLast({ request: { badWords } }: Sequence): boolean {
+export function hangsOnLast({ constraint, request: { badWords } }: Sequence): boolean {
+  if (constraint) return true
   return badWords?.some((word) => word.length > 1) ?? false
 }
 
