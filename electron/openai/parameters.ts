@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import type { CompletionParameters } from '../serving/completion.ts'
 import { ApiError } from './errors.ts'
+import { formatFields, formatOf } from './formats.ts'
 import { never, only } from './requests.ts'
 import type { Unsupported } from './requests.ts'
 
@@ -39,18 +40,12 @@ export const commonFields = {
   bad_words: z.optional(z.array(stopString).check(z.maxLength(1024))),
   prompt_logprobs: whole(0, 20),
   request_id: z.optional(z.string().check(z.regex(/^[\w.-]{1,128}$/))),
+  ...formatFields,
 }
 
 export const commonUnsupported: Unsupported = {
-  guided_json: never,
-  guided_regex: never,
-  guided_choice: never,
-  guided_grammar: never,
-  structured_outputs: never,
-  guided_decoding_backend: never,
   guided_whitespace_pattern: never,
   structural_tag: never,
-  response_format: (value) => (value as { type?: unknown } | null)?.type === 'text',
   logits_processors: never,
   cache_salt: never,
   priority: only(0),
@@ -110,6 +105,7 @@ export function commonParameters(fields: CommonFields): CompletionParameters {
     logitBias,
     allowedIds: fields.allowed_token_ids,
     badWords: fields.bad_words,
+    grammar: formatOf(fields),
     promptLogprobs: fields.prompt_logprobs,
   }
 }

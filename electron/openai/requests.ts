@@ -3,6 +3,9 @@ import type { Context } from 'hono'
 import * as z from 'zod/mini'
 import { ApiError } from './errors.ts'
 
+/** Members of a request in which null is a value: schemas are in them. */
+const verbatim = ['response_format', 'structured_outputs', 'guided_json', 'tools']
+
 type JsonObject = Record<string, unknown>
 
 /** Drops members that are null, at every depth: to OpenAI's clients null is the same as absent. */
@@ -46,7 +49,9 @@ export async function readBody(c: Context): Promise<JsonObject> {
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new ApiError(400, 'The request body is not a JSON object.', { code: 'invalid_json' })
-  return withoutNulls(body) as JsonObject
+  const whole = body as JsonObject
+  const kept = verbatim.flatMap((name) => ((whole[name] ?? null) === null ? [] : [[name, whole[name]] as const]))
+  return { ...(withoutNulls(whole) as JsonObject), ...Object.fromEntries(kept) }
 }
 
 /** Throws 400 with the first wrong field as `param`. */
