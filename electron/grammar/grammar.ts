@@ -35,6 +35,33 @@ export function regexGrammar(pattern: string): string {
   return made(() => regexExpression(parseRegex(pattern), false))
 }
 
+export interface Callable {
+  name: string
+  /** JSON Schema of the arguments; absent: there are none */
+  parameters?: unknown
+}
+
+/** How calls are written: what stands around them all and around each, and the name of the member with the arguments. */
+const callForms = {
+  hermes: { all: ['', ''], each: ['<tool_call>\n', '\n</tool_call>'], between: '\n', member: 'arguments' },
+  llama: { all: ['', ''], each: ['', ''], between: '; ', member: 'parameters' },
+  mistral: { all: ['[', ']'], each: ['', ''], between: ', ', member: 'arguments' },
+} as const
+
+/** One call of one of these functions, or several, in a model's own way of writing them (models/call-style.ts). */
+export function callsGrammar(style: keyof typeof callForms, functions: readonly Callable[], many: boolean): string {
+  const { all, each, between, member } = callForms[style]
+  return made((rules) => {
+    const calls = functions.map(({ name, parameters = { type: 'object', additionalProperties: false } }) => {
+      const head = literal(`${each[0]}{"name": ${JSON.stringify(name)}, "${member}": `)
+      return rules.add('call', `${head} ${schemaExpression(parameters, rules)} ${literal(`}${each[1]}`)}`)
+    })
+    const one = rules.add('calls', calls.join(' | '))
+    const more = many ? `(${literal(between)} ${one})*` : '""'
+    return `${literal(all[0])} ${one} ${more} ${literal(all[1])}`
+  })
+}
+
 /** One of these texts. */
 export function choiceGrammar(choices: readonly string[]): string {
   if (choices.length === 0) throw new FormatError('there is nothing to choose from')

@@ -8,6 +8,7 @@ import type { Model } from '../contract/model.ts'
 import { modelFacts, type ModelFacts } from './architecture/architecture.ts'
 import { isObject, type JsonObject } from './architecture/config.ts'
 import { type ChatMessage, chatTemplate, type ChatTemplate, type RenderOptions, templateOf } from './chat-template.ts'
+import { type CallStyle, callStyleOf } from './call-style.ts'
 import { checkTensors, loadPlan } from './load-plan.ts'
 import { readGguf } from './gguf/gguf-files.ts'
 import { heldBlockBytes } from './quantisation/packed.ts'
@@ -35,6 +36,8 @@ export interface TextTools {
   readonly stopIds: readonly number[]
   readonly defaults: GenerationDefaults
   readonly tokenizer: Tokenizer
+  /** how the model writes calls of functions; null where its template knows none */
+  readonly callStyle: CallStyle | null
   /** prompt ids of a conversation, up to where the answer begins. Throws `bad_request` */
   chat(messages: readonly ChatMessage[], options?: RenderOptions): number[]
   render(messages: readonly ChatMessage[], options?: RenderOptions): string
@@ -301,6 +304,7 @@ function textToolsOf(read: Read, info: ModelInfo): TextTools {
     stopIds: info.stopIds,
     defaults: info.generation,
     tokenizer,
+    callStyle: callStyleOf(read.template),
     chat: (messages, options) => chat().ids(tokenizer, messages, options),
     render: (messages, options) => chat().render(messages, options),
     encode: (text, special) => tokenizer.encode(text, { special, bos: special }),

@@ -10,6 +10,7 @@ export { checkTensors, loadPlan, planBytes, wholeSplit } from './load-plan.ts'
 export type { TensorHeader, TensorHeaders } from './safetensors.ts'
 export { readHeaders } from './safetensors-files.ts'
 export type { EncodeOptions, Tokenizer, TokenStream } from './tokenizer/tokenizer.ts'
+export { type CallStyle, callStyleOf } from './call-style.ts'
 export { loadTokenizer } from './tokenizer/tokenizer-files.ts'
 export { type ChatMessage, chatTemplate, type ChatTemplate, type RenderOptions } from './chat-template.ts'
 export {

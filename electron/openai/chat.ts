@@ -1,9 +1,11 @@
 /** POST /v1/chat/completions. */
 import * as z from 'zod/mini'
 import type { TokenOut } from '../contract/worker.ts'
-import type { CompletionParameters, TokenText } from '../serving/completion.ts'
+import type { CompletionEnd, CompletionParameters, TokenText } from '../serving/completion.ts'
 import { prepareCompletion } from '../serving/completion.ts'
 import type { ChatMessage, ChatOptions, TextTools } from '../serving/text-tools.ts'
+import { createAnswerReader } from './answer.ts'
+import type { AnswerEvent } from './answer.ts'
 import { choicesOf } from './choices.ts'
 import { ApiError, apiErrorOf } from './errors.ts'
 import type { ApiContext, Running, Services } from './exchange.ts'
@@ -11,10 +13,11 @@ import { envelope, modelOf, start, streamed } from './exchange.ts'
 import type { ChatTokenLogprob } from './logprobs.ts'
 import { chatLogprobs, promptLogprobs } from './logprobs.ts'
 import { commonFields, commonParameters, commonUnsupported } from './parameters.ts'
-import { createReasoningSplitter, opensThought } from './reasoning.ts'
-import type { ReasoningSplit } from './reasoning.ts'
+import { opensThought } from './reasoning.ts'
 import { never, only, parseBody, readBody, refuse } from './requests.ts'
 import type { Unsupported } from './requests.ts'
+import { callingOf, toolFields } from './tools.ts'
+import type { Calling } from './tools.ts'
 import { usageBody } from './usage.ts'
 
 const textPart = z.object({ type: z.literal('text'), text: z.string() })
@@ -41,6 +44,7 @@ type Message = z.output<typeof message>
 
 const chatRequest = z.object({
   ...commonFields,
+  ...toolFields,
   messages: z.array(message).check(z.minLength(1)),
   max_tokens: z.optional(z.int().check(z.minimum(1))),
   max_completion_tokens: z.optional(z.int().check(z.minimum(1))),
@@ -55,8 +59,6 @@ type ChatRequest = z.output<typeof chatRequest>
 
 const unsupported: Unsupported = {
   ...commonUnsupported,
-  tools: never,
-  tool_choice: never,
   functions: never,
   function_call: never,
   modalities: (value) => Array.isArray(value) && value.every((kind) => kind === 'text'),
@@ -116,8 +118,9 @@ function parametersOf(request: ChatRequest): CompletionParameters {
   }
 }
 
-function optionsOf(request: ChatRequest): ChatOptions {
+function optionsOf(request: ChatRequest, calling: Calling | null): ChatOptions {
   return {
+    tools: calling?.tools ?? null,
     addGenerationPrompt: request.add_generation_prompt,
     variables: {
       ...(request.reasoning_effort === undefined ? {} : { reasoning_effort: request.reasoning_effort }),
@@ -137,9 +140,16 @@ export async function chatCompletions(c: ApiContext, services: Services): Promis
   const messages = request.messages.map(messageOf)
   const { served, text } = await modelOf(services, request.model)
   const n = request.n ?? 1
+  const calling = callingOf(request, messages, text, parameters.grammar !== undefined)
+  const grammar = calling?.grammar ?? parameters.grammar
   let completion
   try {
-    completion = prepareCompletion(served, text, { messages, options: optionsOf(request) }, parameters)
+    completion = prepareCompletion(
+      served,
+      text,
+      { messages: calling?.messages ?? messages, options: optionsOf(request, calling), after: calling?.after ?? [] },
+      { ...parameters, grammar },
+    )
   } catch (error) {
     throw apiErrorOf(error, 'messages')
   }
@@ -153,8 +163,10 @@ export async function chatCompletions(c: ApiContext, services: Services): Promis
     served,
     request.request_id,
   )
-  const opened = opensThought(text.decode(completion.prompt.slice(-8), false))
-  const shape = { request, text, n, promptTokens: completion.prompt.length, opened }
+  // What must have a form has no room for a thought.
+  const opened = grammar === undefined && opensThought(text.decode(completion.prompt.slice(-8), false))
+  const promptTokens = completion.prompt.length
+  const shape: Shape = { request, text, n, promptTokens, opened, calling: request.tools ? calling : null }
   if (request.stream) return streamed(c, running, chunks(running, head, shape))
   return c.json({ ...head, ...(await whole(running, shape)) })
 }
@@ -166,6 +178,14 @@ interface Shape {
   promptTokens: number
   /** the prompt leaves the model thinking */
   opened: boolean
+  /** where functions may be called */
+  calling: Calling | null
+}
+
+/** An answer that ended with a call ends with `tool_calls`, unless the client named the function. */
+function finishOf(end: CompletionEnd, calls: number, calling: Calling | null): object {
+  const reason = end.finishReason === 'stop' && calls > 0 && !calling?.isNamed ? 'tool_calls' : end.finishReason
+  return { finish_reason: reason, stop_reason: end.stopReason }
 }
 
 /** A thought under both names that clients read. */
@@ -184,18 +204,29 @@ function logprobsOf(
   }
 }
 
+interface ToolCall {
+  id: string
+  type: 'function'
+  function: { name: string; arguments: string }
+}
+
 async function whole(running: Running, shape: Shape): Promise<object> {
-  const { request, n, promptTokens, opened } = shape
+  const { request, n, promptTokens, opened, calling } = shape
   const parts = Array.from({ length: n }, () => ({
     text: '',
     thought: '',
-    splitter: createReasoningSplitter(opened),
+    calls: [] as ToolCall[],
+    reader: createAnswerReader(opened, calling),
     tokens: [] as TokenText[],
     finish: {},
   }))
-  const add = (part: (typeof parts)[number], { reasoning, content: more }: ReasoningSplit): void => {
-    part.thought += reasoning
-    part.text += more
+  const add = (part: (typeof parts)[number], events: readonly AnswerEvent[]): void => {
+    for (const event of events) {
+      if (event.kind === 'thought') part.thought += event.text
+      else if (event.kind === 'text') part.text += event.text
+      else if (event.kind === 'arguments') part.calls.at(-1)!.function.arguments += event.text
+      else part.calls.push({ id: calling!.id(), type: 'function', function: { name: event.name, arguments: '' } })
+    }
   }
   let thinking = 0
   const scored: TokenOut[] = []
@@ -204,24 +235,30 @@ async function whole(running: Running, shape: Shape): Promise<object> {
   for await (const { index, event } of running.events) {
     const part = parts[index]!
     if (event.kind === 'text') {
-      add(part, part.splitter.push(event.delta))
-      if (part.splitter.thinks) thinking += event.tokens.length
+      add(part, part.reader.push(event.delta, event.tokens))
+      if (part.reader.thinks) thinking += event.tokens.length
       if (request.logprobs) part.tokens.push(...event.tokens)
     } else if (event.kind === 'prompt') {
       if (index === 0) scored.push(...event.tokens)
     } else if (event.kind === 'ended') {
       generated += event.usage.completionTokens
       if (index === 0) cached = event.usage.cachedTokens
-      add(part, part.splitter.end())
-      part.finish = { finish_reason: event.finishReason, stop_reason: event.stopReason }
+      add(part, part.reader.end())
+      part.finish = finishOf(event, part.calls.length, calling)
     }
   }
   return {
-    choices: parts.map((part, index) => ({
+    choices: parts.map(({ text, thought, calls, tokens, finish }, index) => ({
       index,
-      message: { role: 'assistant', content: part.text, ...thoughtOf(part.thought, request), refusal: null },
-      logprobs: logprobsOf(shape, part.tokens),
-      ...part.finish,
+      message: {
+        role: 'assistant',
+        content: calls.length > 0 && text.trim() === '' ? null : text,
+        ...thoughtOf(thought, request),
+        refusal: null,
+        ...(calls.length > 0 ? { tool_calls: calls } : {}),
+      },
+      logprobs: logprobsOf(shape, tokens),
+      ...finish,
     })),
     ...(request.prompt_logprobs === undefined
       ? {}
@@ -230,9 +267,25 @@ async function whole(running: Running, shape: Shape): Promise<object> {
   }
 }
 
+/** What a piece of an answer is in a chunk. */
+function deltaOf(event: AnswerEvent, { request, calling }: Shape): object {
+  switch (event.kind) {
+    case 'thought':
+      return thoughtOf(event.text, request)
+    case 'text':
+      return { content: event.text }
+    case 'call': {
+      const call = { index: event.index, id: calling!.id(), type: 'function' }
+      return { tool_calls: [{ ...call, function: { name: event.name, arguments: '' } }] }
+    }
+    case 'arguments':
+      return { tool_calls: [{ index: event.index, function: { arguments: event.text } }] }
+  }
+}
+
 async function* chunks(running: Running, head: object, shape: Shape): AsyncGenerator<object, void, undefined> {
-  const { request, n, promptTokens, opened } = shape
-  const splitters = Array.from({ length: n }, () => createReasoningSplitter(opened))
+  const { request, n, promptTokens, opened, calling } = shape
+  const readers = Array.from({ length: n }, () => createAnswerReader(opened, calling))
   const { include_usage: withUsage = false, continuous_usage_stats: always = false } = request.stream_options ?? {}
   let counted = 0
   let generated = 0
@@ -245,20 +298,26 @@ async function* chunks(running: Running, head: object, shape: Shape): AsyncGener
   })
   for (let index = 0; index < n; index++) yield chunk(index, { role: 'assistant', content: '' })
   for await (const { index, event } of running.events) {
+    const reader = readers[index]!
     if (event.kind === 'text') {
       counted += event.tokens.length
-      const { reasoning, content: more } = splitters[index]!.push(event.delta)
-      if (splitters[index]!.thinks) thinking += event.tokens.length
-      const delta = { ...thoughtOf(reasoning, request), ...(more === '' ? {} : { content: more }) }
+      const deltas = reader.push(event.delta, event.tokens).map((one) => deltaOf(one, shape))
+      if (reader.thinks) thinking += event.tokens.length
       const logprobs = logprobsOf(shape, event.tokens)
-      if (logprobs || Object.keys(delta).length > 0) yield chunk(index, delta, { logprobs })
+      // Log probabilities come with the text, or alone where the text is held back.
+      if (logprobs && deltas.length === 0) deltas.push({})
+      for (const [at, delta] of deltas.entries()) {
+        const own = at === 0 ? logprobs : null
+        if (own || Object.keys(delta).length > 0) yield chunk(index, delta, { logprobs: own })
+      }
     } else if (event.kind === 'ended') {
       generated += event.usage.completionTokens
       if (index === 0) cached = event.usage.cachedTokens
-      const { reasoning, content: more } = splitters[index]!.end()
-      if (reasoning !== '') yield chunk(index, thoughtOf(reasoning, request))
-      if (more !== '') yield chunk(index, { content: more })
-      yield chunk(index, {}, { finish_reason: event.finishReason, stop_reason: event.stopReason })
+      for (const one of reader.end()) {
+        const delta = deltaOf(one, shape)
+        if (Object.keys(delta).length > 0) yield chunk(index, delta)
+      }
+      yield chunk(index, {}, finishOf(event, reader.calls, calling))
     }
   }
   if (withUsage) yield { ...head, choices: [], usage: usageBody(promptTokens, generated, cached, thinking) }

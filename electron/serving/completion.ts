@@ -11,7 +11,8 @@ import type { ChatMessage, ChatOptions, TextTools } from './text-tools.ts'
 
 /** A conversation through the model's template, a text as it is, or ids as they are. */
 export type CompletionInput =
-  | { messages: readonly ChatMessage[]; options?: ChatOptions }
+  /** `after`: ids that the answer is made to begin with; they are part of the prompt */
+  | { messages: readonly ChatMessage[]; options?: ChatOptions; after?: readonly number[] }
   | { text: string; special: boolean }
   | { ids: readonly number[] }
 
@@ -134,7 +135,7 @@ function badWordsOf(text: TextTools, words: readonly string[]): number[][] {
 }
 
 function promptOf(text: TextTools, input: CompletionInput): number[] {
-  if ('messages' in input) return text.chat(input.messages, input.options)
+  if ('messages' in input) return [...text.chat(input.messages, input.options), ...(input.after ?? [])]
   if ('ids' in input) return [...input.ids]
   return text.encode(input.text, input.special)
 }

@@ -42,6 +42,7 @@ export function fakeText(words: readonly string[] = [], defaults: TextTools['def
   }
   return {
     vocab: 259 + words.length,
+    callStyle: 'hermes',
     stopIds: [imEnd, endOfText],
     defaults,
     chat: (messages) => [

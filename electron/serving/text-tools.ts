@@ -11,5 +11,5 @@ export type ChatOptions = RenderOptions
  */
 export type TextTools = Pick<
   ModelText,
-  'vocab' | 'stopIds' | 'defaults' | 'chat' | 'encode' | 'decode' | 'stream' | 'specialId' | 'bytes'
+  'vocab' | 'callStyle' | 'stopIds' | 'defaults' | 'chat' | 'encode' | 'decode' | 'stream' | 'specialId' | 'bytes'
 >
