@@ -104,7 +104,11 @@ export function createServing(
     tell({ tokens: [], prompts: [], ended: [] })
     for (;;) {
       const step = inFlight[0]
-      if (!step) return
+      if (!step) {
+        // Here and not when the promise is seen to be settled: a step issued in between would be awaited by nobody.
+        isStepping = false
+        return
+      }
       const { tokens, micros } = await step.result
       inFlight.shift()
       if (isOver) continue
@@ -137,8 +141,7 @@ export function createServing(
     isStepping = true
     loop().then(
       () => {
-        isStepping = false
-        if (isOver) done.resolve()
+        if (isOver && !isStepping) done.resolve()
       },
       async (error: unknown) => {
         await Promise.allSettled(inFlight.splice(0).map(({ result }) => result))
