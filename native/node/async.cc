@@ -18,7 +18,13 @@ void call_js(napi_env env, napi_value, void*, void* data) {
 
 }  // namespace
 
-Async::Async(Napi::Env env, std::function<void()> stop) : env_(env), stop_(std::move(stop)) {
+Async::Async(Napi::Env env, std::function<void()> stop)
+    : env_(env),
+      stop_(std::move(stop)),
+      // While the environment goes away the call is dropped, not deleted: it may hold JavaScript values, which must not be
+      // touched from this thread.
+      messenger_([this](Call* call) { napi_call_threadsafe_function(calls_, call, napi_tsfn_nonblocking); },
+                 [this] { return running_ > 0; }) {
   const napi_status status = napi_create_threadsafe_function(
       env, nullptr, nullptr, Napi::String::New(env, "lanyard"), 0, 1, nullptr, nullptr, nullptr, call_js, &calls_);
   NAPI_THROW_IF_FAILED_VOID(env, status);
@@ -30,7 +36,12 @@ void Async::clean_up(void* data) {
   auto* self = static_cast<Async*>(data);
   self->cleaned_ = true;
   self->stop_();
-  self->thread_.finish();
+  self->finish();
+}
+
+void Async::finish() {
+  thread_.finish();
+  messenger_.finish();
 }
 
 Async::~Async() {
@@ -38,15 +49,15 @@ Async::~Async() {
     napi_remove_env_cleanup_hook(env_, clean_up, this);
     stop_();
   }
-  thread_.finish();
+  finish();
   napi_release_threadsafe_function(calls_, napi_tsfn_release);
 }
 
 void Async::call(std::function<void(Napi::Env)> f) {
   auto* call = new Call(std::move(f));
-  // While the environment goes away the call is dropped, not deleted: it may hold JavaScript values, which must not be
-  // touched from this thread.
-  napi_call_threadsafe_function(calls_, call, napi_tsfn_nonblocking);
+  // Where the next task waits already, it does not wait until the JavaScript thread is awake.
+  if (thread_.waiting()) messenger_.post(call);
+  else messenger_.send(call);
 }
 
 Napi::Promise Async::run(Napi::Env env, Work work) {

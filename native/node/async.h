@@ -3,9 +3,11 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
+#include "messenger.h"
 #include "task_thread.h"
 
 namespace lanyard::node {
@@ -34,13 +36,17 @@ class Async {
   int running() const { return running_; }
 
  private:
+  using Call = std::function<void(Napi::Env)>;
+
   static void clean_up(void* self);
+  void finish();
 
   Napi::Env env_;
   std::function<void()> stop_;
   napi_threadsafe_function calls_ = nullptr;
-  int running_ = 0;
+  std::atomic<int> running_{0};
   bool cleaned_ = false;
+  Messenger<Call*> messenger_;
   TaskThread thread_;  // last: ends before the rest goes
 };
 

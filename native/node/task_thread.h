@@ -27,6 +27,12 @@ class TaskThread {
     return true;
   }
 
+  // Is a task queued that has not begun?
+  bool waiting() {
+    std::lock_guard lock(mutex_);
+    return !tasks_.empty();
+  }
+
   // Does the tasks that are queued, then ends the thread. Not from the thread itself.
   void finish() {
     {

@@ -13,7 +13,8 @@ import { createServing } from '../../electron/worker/rank/serving.ts'
 import { writeMadeUpModel } from '../../native/test/made-up.ts'
 import { openRanks, specOf } from '../../native/test/ranks.ts'
 
-const tokens = 200
+/** tokens of each answer */
+const tokensOf = (sequences: number): number => (sequences > 64 ? 60 : 200)
 const promptTokens = 40
 const shape = { hidden: 256, heads: 8, kvHeads: 2, headDim: 32, ffn: 768, layers: 4, vocab: 8192, context: 2048 }
 
@@ -63,7 +64,7 @@ async function measure(folder: string, sequences: number): Promise<void> {
       deploymentId: 'bench',
       requestId: String(n),
       prompt,
-      maxTokens: tokens,
+      maxTokens: tokensOf(sequences),
       stopIds: [],
       minTokens: 0,
       ignoreStop: true,
