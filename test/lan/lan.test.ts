@@ -54,9 +54,10 @@ describe('the test LAN', () => {
       `${ssh} ${host.name} 'setsid sleep 4711 >/dev/null 2>&1 & echo up; sleep 4712'`,
     ])
     await once(session.child.stdout!, 'data')
-    expect((await host.processes()).map((process) => process.command)).toEqual(
-      expect.arrayContaining(['sleep 4711', 'sleep 4712']),
-    )
+    // The shell says "up" without waiting for what it has put into the background.
+    await expect
+      .poll(async () => (await host.processes()).map((process) => process.command), { timeout: 10_000 })
+      .toEqual(expect.arrayContaining(['sleep 4711', 'sleep 4712']))
     await host.dropConnections()
     expect((await session.ended).code).toBe(255)
     expect((await host.processes()).map((process) => process.command)).toContain('sleep 4711')
