@@ -11,7 +11,7 @@ def main():
     parser.add_argument("part", choices=["sample", "hash", "tokenizer", "train", "export", "evaluate", "card", "all"])
     parser.add_argument("--work", type=Path, default=HERE.parent.parent / "dist" / "guide-model", help="checkpoints and logs")
     parser.add_argument("--out", type=Path, default=HERE / "model", help="where the model is exported to")
-    parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument("--steps", type=int, default=1900)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", default="evaluation", choices=["evaluation", "development"])
     parser.add_argument("--count", type=int, default=40)

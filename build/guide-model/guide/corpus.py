@@ -15,7 +15,7 @@ from .grammar import Grammar
 HERE = Path(__file__).resolve().parent
 TOPICS_FILE = HERE.parents[2] / "renderer" / "help" / "topics.json"
 # Everything that the training text depends on, in the order of the hash.
-SOURCES = ["corpus.py", "followups.py", "grammar.py", "noise.py", "outside.py", "synonyms.py", "wording_en.py", "wording_more.py", "wording_zh.py"]
+SOURCES = ["corpus.py", "followups.py", "grammar.py", "noise.py", "outside.py", "synonyms.py", "wording_en.py", "wording_hand.json", "wording_more.py", "wording_zh.py"]
 OUTSIDE = "out-of-scope"
 
 EN_DO = [
@@ -62,6 +62,8 @@ class Corpus:
         self.outside_patterns = {"en": outside.EN["ask"], "zh": outside.ZH["ask"]}
         self.wording = {"en": wording_en.TOPICS, "zh": wording_zh.TOPICS}
         self.more = {"en": wording_more.EN, "zh": wording_more.ZH}
+        # Written by hand, one by one, as they are: no grammar reaches all the ways in which people ask.
+        self.hand = json.loads((HERE / "wording_hand.json").read_text(encoding="utf-8"))
         self.inside = [id for id in self.topics if id != OUTSIDE]
         self.weights = [WEIGHTS.get(id, 1.0) for id in self.inside]
         for language in ("en", "zh"):
@@ -86,8 +88,11 @@ class Corpus:
     def question(self, topic, language, noisy=True):
         """One question about a topic, in the words of the grammars."""
         rng, wording = self.rng, self.wording[language][topic]
-        kinds = [("do", 0.36 if wording["do"] else 0), ("about", 0.24 if wording["about"] else 0), ("ask", 0.34), ("more", 0.3)]
+        kinds = [("do", 0.36 if wording["do"] else 0), ("about", 0.24 if wording["about"] else 0), ("ask", 0.34), ("more", 0.3), ("hand", 0.6)]
         kind = rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
+        if kind == "hand":
+            text = rng.choice(self.hand[topic][language])
+            return self.noisy(text, language) if noisy else text
         patterns = self.more[language][topic] if kind == "more" else wording[kind]
         text = self.grammar[language].sample(rng.choice(patterns), rng)
         if kind in ("do", "about"):
@@ -97,7 +102,10 @@ class Corpus:
 
     def outside_question(self, language, noisy=True):
         rng = self.rng
-        text = self.outside[language].sample(rng.choice(self.outside_patterns[language]), rng)
+        if rng.random() < 0.25:
+            text = rng.choice(self.hand[OUTSIDE][language])
+        else:
+            text = self.outside[language].sample(rng.choice(self.outside_patterns[language]), rng)
         if rng.random() < 0.06:
             text = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randrange(2, 10)))
         return self.noisy(text, language) if noisy else text

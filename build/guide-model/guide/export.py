@@ -162,8 +162,8 @@ the wrong one, and can be led astray. Add a model to talk about anything else.
 - Architecture: Llama, 5 layers, hidden size 256, 8 query heads over 4 KV heads, feed-forward width 512, tied embeddings,
   context 2048; {parameters} parameters in bf16, {weights.stat().st_size / 1e6:.2f} MB.
 - Tokenizer: its own byte-level BPE, 3584 tokens, trained on the same text; ChatML template.
-- Training text: dialogues drawn by `build/guide-model/` from `renderer/help/topics.json` and grammars of the project's own
-  writing. No other text, no other model's output.
+- Training text: dialogues drawn by `build/guide-model/` from `renderer/help/topics.json` and grammars and questions of the project's own
+  writing. No other text.
 - Training: {state['dialogues']} dialogues, {state['tokens'] / 1e6:.1f} million tokens (padding included), {state['step']} steps on 2 CPU cores,
   {state['seconds'] / 60:.0f} minutes by the clock, other work beside it; PyTorch, bf16 autocast, fixed seed. bf16 kernels differ
   between CPUs and the last bits of sums with them, so training again gives a like model, not the same bytes.
