@@ -52,7 +52,7 @@ export async function test(args: string[]): Promise<number> {
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += figures[key]
     const skipped = figures.skipped > 0 ? `, ${figures.skipped} skipped` : ''
     const seconds = ((performance.now() - began) / 1000).toFixed(0)
-    lines.push(`${name.padEnd(8)}${figures.passed} passed, ${figures.failed} failed${skipped}  (${seconds} s)${note}`)
+    lines.push(`${name.padEnd(10)}${figures.passed} passed, ${figures.failed} failed${skipped}  (${seconds} s)${note}`)
   }
 
   const began = performance.now()
