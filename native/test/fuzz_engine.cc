@@ -70,7 +70,17 @@ std::vector<int32_t> good_plan(Random& random) {
     ids(masks, record[kMaskCount]);
   }
   const auto size = [](const std::vector<int32_t>& list) { return static_cast<int32_t>(list.size()); };
-  std::vector<int32_t> words{engine::kPlanMagic, 1, upto(2), sequences, size(tokens), size(blocks), size(biases) / 2, size(history), size(targets), size(masks)};
+  std::vector<int32_t> words(engine::kHeaderWords);
+  words[engine::kMagic] = engine::kPlanMagic;
+  words[engine::kKind] = static_cast<int32_t>(engine::Kind::step);
+  words[engine::kFlags] = upto(2);
+  words[engine::kSequences] = sequences;
+  words[engine::kTokens] = size(tokens);
+  words[engine::kBlocks] = size(blocks);
+  words[engine::kBiases] = size(biases) / 2;
+  words[engine::kHistories] = size(history);
+  words[engine::kTargets] = size(targets);
+  words[engine::kMasks] = size(masks);
   for (const auto* part : {&records, &tokens, &blocks, &biases, &history, &targets, &masks}) words.insert(words.end(), part->begin(), part->end());
   return words;
 }
