@@ -111,11 +111,13 @@ describe('steps', () => {
   })
 
   test('one step may be given while another runs, and may go on from the token that one samples', async () => {
-    const ranks = await openRanks(folder, { splits: unevenSplit(factsOf(folder), [0.5]) })
-    const apart = [(await ranks.step([good])).tokens[0]!.id]
-    apart.push((await ranks.step([part(0, apart, 3)])).tokens[0]!.id)
-    const first = ranks.step([part(1, [1, 2, 3], 0)])
-    const second = ranks.step([part(1, [fromSlot], 3)])
+    const ranks = await openRanks(folder, { splits: unevenSplit(factsOf(folder), [0.5]), maxStepTokens: 2048, blocks: 256 })
+    // Long enough to be running still when the third is given.
+    const prompt = Array.from({ length: 1500 }, (_, i) => 7 + (i % 50))
+    const apart = [(await ranks.step([part(0, prompt, 0, {}, 128)])).tokens[0]!.id]
+    apart.push((await ranks.step([part(0, apart, prompt.length, {}, 128)])).tokens[0]!.id)
+    const first = ranks.step([part(1, prompt, 0, {}, 128)])
+    const second = ranks.step([part(1, [fromSlot], prompt.length, {}, 128)])
     await expect(ranks.step([good])).rejects.toMatchObject({ code: 'bad_request' })
     expect((await Promise.all([first, second])).map(({ tokens }) => tokens[0]!.id)).toEqual(apart)
     await ranks.close()
