@@ -1,6 +1,7 @@
 /** The engine against what transformers computes from the same weights: every family, one to five ranks. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { EngineSpec, RankSplit } from '../../electron/contract/engine.ts'
 import { modelFacts, wholeSplit } from '../../electron/models/models.ts'
@@ -9,6 +10,7 @@ import { temporaryFolder } from '../../electron/models/testing/folder.ts'
 import { makeGguf } from '../../electron/models/testing/make-gguf.ts'
 import { weightSizes } from '../../electron/models/weight-sizes.ts'
 import { rangesOf } from '../../electron/placement/apportion.ts'
+import { splitsOf } from '../../electron/placement/split.ts'
 import { readTensors, type Golden } from './golden.ts'
 import { cuts, fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, worst, type Ranks } from './ranks.ts'
 
@@ -60,6 +62,16 @@ describe.skipIf(!fixtures)('goldens', () => {
     test.each(cuts)('$name', async ({ name, fractions, heads }) => {
       const facts = factsOf(family)
       await check(family, name, unevenSplit(facts, fractions, heads?.(facts.decoder.queryHeads)), 'stored')
+    })
+
+    // What the planner makes of any shares, ranks without one among them.
+    test('two plans of random shares', async () => {
+      const facts = factsOf(family)
+      const plans = fc.sample(
+        fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 2, maxLength: 5 }).filter((shares) => shares.some((n) => n > 0)),
+        { numRuns: 2, seed: families.indexOf(family) },
+      )
+      for (const shares of plans) await check(family, `shares ${shares.join(':')}`, splitsOf(facts.decoder, shares), 'stored')
     })
   })
 
