@@ -1,5 +1,6 @@
 // Attention, rotation, mixtures and summaries of the CPU's ops against plain statements of what they mean.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -7,6 +8,7 @@
 
 #include "../error.h"
 #include "../ops/adjust.h"
+#include "../ops/cpu/kv_cache.h"
 #include "../ops/noise.h"
 #include "../ops/ops.h"
 #include "check.h"
@@ -32,13 +34,15 @@ struct Setup {
 };
 
 // What the cache keeps of a head's key or value, in place.
-void as_stored(DType kv, float* x, int dim) {
+void as_stored(DType kv, bool is_key, float* x, int dim) {
   if (kv == DType::bf16) std::transform(x, x + dim, x, [](float v) { return bf16_to_float(float_to_bf16(v)); });
   if (kv != DType::i8) return;
+  if (is_key) cpu::spread(x, dim);
   float largest = 0;
   for (int d = 0; d < dim; ++d) largest = std::max(largest, std::fabs(x[d]));
   const float scale = largest / 127.0f;
   for (int d = 0; d < dim; ++d) x[d] = std::nearbyint(x[d] * (1.0f / scale)) * scale;
+  if (is_key) cpu::spread(x, dim);
 }
 
 // Feeds the same random q, k, v to the cache chunk by chunk and to a plain softmax over everything.
@@ -95,7 +99,8 @@ void attention_case(const Setup& s, uint64_t seed) {
   auto stored = all;
   for (auto& [q, rows] : stored) {
     for (size_t at = 0; at < rows.size(); at += dim) {
-      if (at % width >= static_cast<size_t>(s.heads.query * dim)) as_stored(s.kv, rows.data() + at, dim);
+      const int head = static_cast<int>(at % width) / dim - s.heads.query;
+      if (head >= 0) as_stored(s.kv, head < s.heads.kv, rows.data() + at, dim);
     }
   }
   size_t row = 0;
@@ -214,6 +219,44 @@ void rounding_is_each_positions_own() {
     const auto got = last_output(some, kv, part, 50, false, 2);
     CHECK(std::equal(got.begin(), got.end(), want.begin() + 3 * dim), "%s on a rank with three heads", dtype_name(kv));
   }
+}
+
+// By the matrix itself: (-1)^(bits that row and column share) / sqrt(n).
+void spreading() {
+  Random random(5);
+  for (const int dim : {1, 6, 21, 64, 80, 128, 256, 300}) {
+    const auto before = random.reals(dim);
+    auto x = before;
+    cpu::spread(x.data(), dim);
+    for (int first = 0, n = 256; first < dim; first += n) {
+      while (n > dim - first) n /= 2;
+      for (int i = 0; i < n; ++i) {
+        double want = 0;
+        for (int j = 0; j < n; ++j) want += std::popcount(static_cast<unsigned>(i & j)) % 2 == 0 ? before[first + j] : -before[first + j];
+        CHECK(std::fabs(x[first + i] - want / std::sqrt(n)) < 1e-6, "%d of %d: %g", first + i, dim, x[first + i]);
+      }
+    }
+    cpu::spread(x.data(), dim);
+    CHECK(check::difference(x.data(), before.data(), dim) < 1e-6, "%d values twice", dim);
+  }
+}
+
+// One large value in every key costs the small ones little: the error stays within a few times of what it is without.
+void outliers() {
+  Random random(6);
+  const Heads heads = heads_of(1, 1, 128);
+  auto rows = random.reals(static_cast<size_t>(300) * 3 * 128);
+  const auto error = [&] {
+    const auto exact = last_output(heads, DType::f32, rows, 300, false, 1), got = last_output(heads, DType::i8, rows, 300, false, 1);
+    return check::difference(got.data(), exact.data(), exact.size());
+  };
+  const double even = error();
+  for (size_t p = 0; p < 300; ++p) {
+    rows[p * 384 + 128 + 9] = 30 + random.real();
+    rows[p * 384 + 9] *= 0.1f;  // so that the sizes of the scores stay
+  }
+  const double uneven = error();
+  CHECK(even < 0.01 && uneven < 5 * even, "%g, with outliers %g", even, uneven);
 }
 
 // A block's memory is what it takes: values and, for int8, two factors of 4 bytes per position and head.
@@ -361,6 +404,8 @@ void noise_is_gumbel() {
 int main() {
   check::section("attention over pages, windows, heads and splits", attention_cases);
   check::section("a position's rounding is its own", rounding_is_each_positions_own);
+  check::section("spreading a head's values", spreading);
+  check::section("keys with outliers", outliers);
   check::section("sizes of the KV cache", cache_sizes);
   check::section("values at the edges of int8", extreme_values);
   check::section("rotation, NTK and logn", rotation);

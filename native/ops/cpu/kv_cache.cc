@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "../../error.h"
 #include "cpu_ops.h"
@@ -48,6 +49,26 @@ std::unique_ptr<KvCache> CpuOps::make_cache(const KvShape& shape, const Heads& h
   cache->values = Memory(count * cache->value_bytes);
   cache->bytes = cache->keys.bytes() + cache->values.bytes();
   return cache;
+}
+
+void spread(float* x, int dim) {
+  constexpr int kMost = 256;
+  float turned[kMost];
+  for (int n = kMost; dim > 0; x += n, dim -= n) {
+    while (n > dim) n /= 2;
+    // Each pass takes the topmost bit of the index and makes it the lowest; after all of them every bit is in its place.
+    float *from = x, *to = turned;
+    for (int pass = n; pass > 1; pass /= 2) {
+      const float *left = from, *right = from + n / 2;
+      for (int i = 0; i < n / 2; ++i) {
+        to[2 * i] = left[i] + right[i];
+        to[2 * i + 1] = left[i] - right[i];
+      }
+      std::swap(from, to);
+    }
+    const float factor = 1.0f / std::sqrt(static_cast<float>(n));
+    for (int i = 0; i < n; ++i) x[i] = from[i] * factor;
+  }
 }
 
 void CpuKvCache::put_key(uint8_t* block, int offset, const float* x) const {

@@ -9,7 +9,8 @@ namespace lanyard::ops::cpu {
 
 // Keys: [layer][block][kv head][panels of 16 positions], values: [layer][block][kv head][position][dim padded to 16].
 // int8: a block of a head ends with an f32 factor for each of its positions. A position is rounded by itself, so that
-// what is stored depends on nothing but its own key and value.
+// what is stored depends on nothing but its own key and value. Keys are those that spread() has turned, as are then the
+// queries.
 struct CpuKvCache final : KvCache {
   KvShape shape;
   int kv_heads = 0, dim = 0;
@@ -41,5 +42,10 @@ struct CpuKvCache final : KvCache {
  private:
   static float* scales_after(uint8_t* block, size_t bytes) { return reinterpret_cast<float*>(block + bytes); }
 };
+
+// Turns x by a Hadamard matrix over sqrt(n), in blocks of powers of two up to 256: products of two vectors that are both
+// turned stay as they are, and done twice it is undone. In many models some values of every key are far larger than the
+// rest (a bias, mostly) and would leave the others few of the 255 steps of a common factor; turned, all are about equal.
+void spread(float* x, int dim);
 
 }  // namespace lanyard::ops::cpu

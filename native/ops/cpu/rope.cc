@@ -70,8 +70,9 @@ void CpuOps::rope_store(const RopeStoreArgs& args) {
       if (args.logn_length > 0 && position + 1 > args.logn_length) {
         kernels_.scale(x, static_cast<float>(std::log(position + 1.0) / std::log(args.logn_length)), dim);
       }
-      return;
     }
+    if (cache.scaled() && (is_query || is_key)) spread(x, dim);
+    if (is_query) return;
     const int kv_head = head - heads_.query - (is_key ? 0 : heads_.kv);
     const int block = batch_.blocks[batch_.block_first[batch_.sequence[token]] + position / size];
     const int offset = position % size;
