@@ -267,9 +267,9 @@ void gates(const Kernels& k) {
 
 void weighted_values(const Kernels& k) {
   Random random(21);
-  for (const int dim : {16, 48, 128}) {
+  for (const int dim : {16, 48, 112, 128}) {
     for (const int positions : {1, 3, 128}) {
-      for (const int rows : {1, 4, 6, 9}) {
+      for (const int rows : {1, 4, 6, 7, 9, 12, 29}) {
         const auto v = random.reals(positions * dim), p = random.reals(rows * 130);
         std::vector<uint16_t> half(v.size());
         std::transform(v.begin(), v.end(), half.begin(), float_to_bf16);
