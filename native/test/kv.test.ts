@@ -11,6 +11,7 @@ import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks
 
 type Kv = NonNullable<RanksOptions['kv']>
 const perSlot = 64
+const mixtures = ['mixtral', 'qwen3_moe']
 
 interface Answer {
   /** of every token: the prompt's and the answer's, [tokens, vocab] */
@@ -86,12 +87,18 @@ async function compare(folder: string, prompts: number[][]): Promise<Record<'bf1
 /**
  * Rounding to bf16 changes a value by 0.16 % of itself, root mean square. Steps of largest / 127 change it by largest / 440:
  * among 16 to 128 values as normal noise has them the largest is 2 to 2.8 times their size, so by 0.45 to 0.64 %, which is
- * three to four times as much. The differences of the logits must be in about that ratio.
+ * three to four times as much. The differences of the logits must be in about that ratio, except in a mixture, where a token
+ * whose experts score alike goes through another one, which weighs more than all rounding. Greedy tokens change only where
+ * two are nearly as likely; of 128 and more, one in twenty would be too many.
  */
 function check(name: string, { bf16, int8 }: Record<'bf16' | 'int8', Difference>): void {
-  for (const [kv, { largest, mean, equal, compared }] of Object.entries({ bf16, int8 }))
+  for (const [kv, { largest, mean, equal, compared }] of Object.entries({ bf16, int8 })) {
     console.log(`${name}, KV ${kv}: ${largest.toFixed(3)} at most, ${mean.toFixed(4)} in the mean; ${equal} of ${compared} greedy tokens equal`)
+    expect(compared).toBeGreaterThanOrEqual(128)
+    expect(equal / compared).toBeGreaterThan(0.95)
+  }
   expect(bf16.mean).toBeGreaterThan(0)
+  if (mixtures.includes(name)) return
   expect(int8.mean / bf16.mean).toBeGreaterThan(1.5)
   expect(int8.mean / bf16.mean).toBeLessThan(5)
 }

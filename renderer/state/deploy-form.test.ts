@@ -98,7 +98,9 @@ test('the request groups devices by machine and leaves automatic things out', ()
       { machine: 'b', devices: [{ kind: 'cuda', index: 0 }] },
     ],
   })
-  expect(planRequestOf({ ...form, shares: [1, 2, 3], context: 512, weights: 'int8', kvDtype: 'int8' }, 'm', ranks)).toMatchObject({
+  expect(
+    planRequestOf({ ...form, shares: [1, 2, 3], context: 512, weights: 'int8', kvDtype: 'int8' }, 'm', ranks),
+  ).toMatchObject({
     shares: [1, 2, 3],
     context: 512,
     weights: 'int8',

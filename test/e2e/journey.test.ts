@@ -150,7 +150,16 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
     ['int8', 'int8'],
     ['int4', 'bf16'],
   ] as const)('weights turned into %s and the KV cache in %s on two machines still answer', async (dtype, kv) => {
-    const served = await app.lanyard<Deployment>('serve', name, '--on', 'host1,host2', '--dtype', dtype, '--kv-dtype', kv)
+    const served = await app.lanyard<Deployment>(
+      'serve',
+      name,
+      '--on',
+      'host1,host2',
+      '--dtype',
+      dtype,
+      '--kv-dtype',
+      kv,
+    )
     expect(served.code, served.stderr).toBe(0)
     expect(served.value.plan).toMatchObject({ weights: dtype, kvDtype: kv })
     for (const { text } of questions) {
