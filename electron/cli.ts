@@ -187,6 +187,7 @@ interface PlanOptions {
   shares?: string
   context?: string
   dtype?: PlanRequest['weights']
+  kvDtype?: PlanRequest['kvDtype']
   name?: string
   engine?: 'native' | 'vllm-ray'
 }
@@ -199,6 +200,12 @@ function planOptions(parent: Command): Command {
     .addOption(
       new Option('--dtype <dtype>', 'what weights are turned into on load').choices(['bf16', 'int8', 'int4', 'f32']),
     )
+    .addOption(
+      new Option(
+        '--kv-dtype <dtype>',
+        'what keys and values are kept in: int8 takes half the memory of bf16 and is a little less exact',
+      ).choices(['bf16', 'int8', 'f32']),
+    )
 }
 
 function planRequestOf(model: string, options: PlanOptions): PlanRequest {
@@ -208,6 +215,7 @@ function planRequestOf(model: string, options: PlanOptions): PlanRequest {
     shares: options.shares === undefined ? undefined : parseShares(options.shares),
     context: options.context === undefined ? undefined : parseCount(options.context),
     weights: options.dtype,
+    kvDtype: options.kvDtype,
   }
 }
 

@@ -233,7 +233,8 @@ export const engineSpec = z.object({
    * f16 weights stay exact. Either way a token's result does not depend on what else is in the batch.
    */
   compute: z.optional(z.enum(['exact', 'fast'])),
-  kv: z.object({ blocks: z.number(), blockSize: z.number(), dtype: z.enum(['f32', 'bf16']) }),
+  /** `int8`: a factor for each position of each KV head, of its keys and of its values */
+  kv: z.object({ blocks: z.number(), blockSize: z.number(), dtype: z.enum(['f32', 'bf16', 'int8']) }),
   /** most tokens in one step (sizes the workspace) */
   maxStepTokens: z.number(),
   maxSequences: z.number(),

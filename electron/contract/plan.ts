@@ -19,6 +19,8 @@ export const planRequest = z.object({
   context: z.optional(z.number()),
   maxSequences: z.optional(z.number()),
   weights: z.optional(z.enum(['stored', 'f32', 'bf16', 'int8', 'int4'])),
+  /** what keys and values are kept in; absent = f32 where the weights are, else bf16 */
+  kvDtype: z.optional(z.enum(['f32', 'bf16', 'int8'])),
 })
 export type PlanRequest = z.infer<typeof planRequest>
 
@@ -53,7 +55,7 @@ export const plan = z.object({
   context: z.number(),
   maxSequences: z.number(),
   weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4']),
-  kvDtype: z.enum(['f32', 'bf16']),
+  kvDtype: z.enum(['f32', 'bf16', 'int8']),
   kvBlocks: z.number(),
   kvBlockSize: z.number(),
   fits: z.boolean(),

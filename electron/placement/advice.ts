@@ -51,6 +51,8 @@ export function wouldFitOf(model: PlanModel, layout: Layout): string[] {
     const found = smaller.find(({ weights }) => weights !== options.weights && fitsWith({ weights }))
     if (found) sentences.push(`It fits with ${found.weights} weights (${found.note}).`)
   }
+  if (options.kv !== 'int8' && fitsWith({ kv: 'int8' }))
+    sentences.push('It fits with the KV cache in int8 (about half of bf16, nearly the same answers).')
   const needed = layout.memory.reduce((sum, memory) => sum + memory.total, 0)
   const usable = [...new Map(seats.map((seat) => [seat.place, seat.usable])).values()].reduce(
     (sum, bytes) => sum + bytes,
@@ -141,7 +143,7 @@ export function explanationOf(model: PlanModel, layout: Layout): string[] {
   }
   const kv = layout.memory.reduce((total, memory) => total + memory.kv, 0)
   sentences.push(
-    `${gigabytes(kv)} are kept for ${options.sequences} ${options.sequences === 1 ? 'sequence' : 'sequences'} of up to ${options.context} tokens.`,
+    `${gigabytes(kv)} are kept for ${options.sequences} ${options.sequences === 1 ? 'sequence' : 'sequences'} of up to ${options.context} tokens, keys and values in ${options.kv}.`,
   )
   return sentences
 }

@@ -71,9 +71,15 @@ export function kvBlocksOf(context: number, sequences: number): number {
   return Math.ceil(context / kvBlockSize) * sequences
 }
 
-/** KV cache bytes of one position on a rank. */
+/**
+ * KV cache bytes of one position on a rank, as the CPU's cache lays them out: a key fills whole words of 4 bytes, a value
+ * whole vectors of 16 numbers, and in int8 each has a factor of 4 bytes.
+ */
 export function kvBytesPerToken(d: DecoderSpec, split: RankSplit, kv: KvDtype): number {
-  return 2 * d.layers * split.kvHeads.count * d.headDim * (kv === 'f32' ? 4 : 2)
+  const bytes = { f32: 4, bf16: 2, int8: 1 }[kv]
+  const key = Math.ceil((d.headDim * bytes) / 4) * 4
+  const value = Math.ceil(d.headDim / 16) * 16 * bytes
+  return d.layers * split.kvHeads.count * (key + value + (kv === 'int8' ? 2 * 4 : 0))
 }
 
 /** What one rank needs. */

@@ -87,6 +87,22 @@ describe('a plan', () => {
     expect(makePlan({ model, devices: [device('a', 24)], context: 2048, weights: 'int8' }).fits).toBe(true)
   })
 
+  test('keeps keys and values as asked, and says where int8 would make it fit', () => {
+    const plan = (kvDtype?: 'f32' | 'bf16' | 'int8', memory = 80) =>
+      makePlan({ model, devices: [device('a', memory)], context: 8192, maxSequences: 4, kvDtype })
+    const kv = (dtype?: 'f32' | 'bf16' | 'int8') => plan(dtype).ranks[0]!.memory.kv
+    expect([plan().kvDtype, plan('int8').kvDtype]).toEqual(['bf16', 'int8'])
+    expect([kv('f32') / kv('bf16'), kv() / kv('bf16'), kv('int8') / kv('bf16')]).toEqual([2, 1, 132 / 256])
+    // Between what bf16 and what int8 needs.
+    const [large, small] = [plan(), plan('int8')].map(({ ranks }) => ranks[0]!.memory.total / gigabyte / 0.95)
+    const between = (large! + small!) / 2
+    expect(plan(undefined, between).fits).toBe(false)
+    expect(plan(undefined, between).wouldFit.join(' ')).toContain('the KV cache in int8')
+    expect(plan('int8', between).fits).toBe(true)
+    expect(plan('int8', small! / 2).wouldFit.join(' ')).not.toContain('KV cache in int8')
+    expect(plan('int8').predicted.tokensPerSecond).toBeGreaterThan(plan().predicted.tokensPerSecond)
+  })
+
   test('gives shares by speed, but no more than fits', () => {
     const fast = makePlan({ model, devices: [device('a', 80, 1e12), device('b', 80, 5e11)] })
     expect(fast.ranks[0]!.share).toBeCloseTo(2 / 3, 1)

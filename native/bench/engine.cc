@@ -30,7 +30,7 @@ constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights
   --streams  sequences that are written at once, each with its own prompt (default 1)
   --chunk    most tokens in a step (default 512)
   --compute  fast (activations rounded to the weights' precision) or exact (default fast)
-  --kv       bf16 or f32 (default bf16)
+  --kv       bf16, int8 or f32 (default bf16)
   --clock    wall or cpu: processor time, for one thread on a computer that others use too (default wall)
   --repeat   runs of each part; the median is printed (default 3)
 
@@ -83,8 +83,8 @@ Options parse(int argc, char** argv) {
       o.weights = type->second;
       o.weights_name = type->first;
     } else if (name == "--kv") {
-      if (value != "bf16" && value != "f32") usage("The KV cache is bf16 or f32.");
-      o.kv = value == "f32" ? ops::DType::f32 : ops::DType::bf16;
+      if (value != "bf16" && value != "int8" && value != "f32") usage("The KV cache is bf16, int8 or f32.");
+      o.kv = value == "f32" ? ops::DType::f32 : value == "int8" ? ops::DType::i8 : ops::DType::bf16;
     } else if (name == "--compute") {
       if (value != "fast" && value != "exact") usage("Products are fast or exact.");
       o.compute = value == "fast" ? ops::Compute::fast : ops::Compute::exact;

@@ -17,6 +17,14 @@ ops::DType dtype_of(const Napi::Object& object, const char* name) {
   refuse(object.Env(), name, "f32, f16 or bf16");
 }
 
+ops::DType kv_dtype_of(const Napi::Object& kv) {
+  const std::string value = text(kv, "dtype");
+  if (value == "f32") return ops::DType::f32;
+  if (value == "bf16") return ops::DType::bf16;
+  if (value == "int8") return ops::DType::i8;
+  refuse(kv.Env(), "kv.dtype", "f32, bf16 or int8");
+}
+
 std::vector<int> integers(const Napi::Object& object, const char* name) {
   const auto values = numbers(object.Get(name), name);
   return {values.begin(), values.end()};
@@ -228,8 +236,7 @@ model::EngineSpec read_spec(const Napi::Object& o) {
     spec.compute = ops::Compute::fast;
   }
   const Napi::Object kv = child(o, "kv");
-  spec.kv = {0, integer(kv, "blocks"), integer(kv, "blockSize"), dtype_of(kv, "dtype")};
-  if (spec.kv.dtype == ops::DType::f16) refuse(o.Env(), "kv.dtype", "f32 or bf16");
+  spec.kv = {0, integer(kv, "blocks"), integer(kv, "blockSize"), kv_dtype_of(kv)};
   spec.max_step_tokens = integer(o, "maxStepTokens");
   spec.max_sequences = integer(o, "maxSequences");
   const Napi::Object device = child(o, "device");

@@ -116,7 +116,7 @@ struct KvShape {
   int layers = 0;
   int blocks = 0;
   int block_size = 0;  // 16, 32, 64 or 128
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  // f32, bf16, or i8 with a factor per position and head
 };
 
 // How products treat activations. exact: f32, whatever the weights are kept in. fast: rounded to the weights' precision

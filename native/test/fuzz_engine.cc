@@ -162,6 +162,8 @@ void specs(Random& random) {
   auto o = options();
   static constexpr model::WeightType kWeights[] = {model::WeightType::stored, model::WeightType::f32, model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4};
   o.weights = kWeights[random() % std::size(kWeights)];
+  static constexpr ops::DType kKv[] = {ops::DType::f32, ops::DType::bf16, ops::DType::i8, ops::DType::f16};
+  o.kv = kKv[random() % std::size(kKv)];
   auto spec = bench::spec_of(kTiny, o, noise);
   model::DecoderSpec& d = spec.decoder;
   int* const sizes[] = {&d.hidden, &d.layers, &d.query_heads, &d.kv_heads, &d.head_dim, &d.ffn, &d.vocab, &d.vocab_used, &d.context,

@@ -267,9 +267,9 @@ void gates(const Kernels& k) {
 
 void weighted_values(const Kernels& k) {
   Random random(21);
-  for (const int dim : {16, 48, 128}) {
+  for (const int dim : {16, 48, 112, 128}) {
     for (const int positions : {1, 3, 128}) {
-      for (const int rows : {1, 4, 6, 9}) {
+      for (const int rows : {1, 4, 6, 7, 9, 12, 29}) {
         const auto v = random.reals(positions * dim), p = random.reals(rows * 130);
         std::vector<uint16_t> half(v.size());
         std::transform(v.begin(), v.end(), half.begin(), float_to_bf16);
@@ -289,6 +289,18 @@ void weighted_values(const Kernels& k) {
           wide ? k.values_f32(args) : k.values_bf16(args);
           CHECK(check::difference(out.data(), want.data(), out.size()) < 1e-5, "%s values %d %d %d", k.name, dim, positions, rows);
         }
+        std::vector<int8_t> bytes(v.size());
+        for (int8_t& byte : bytes) byte = static_cast<int8_t>(random.below(256));
+        std::vector<float> out(rows * dim, 0.5f), want(rows * dim);
+        for (int r = 0; r < rows; ++r) {
+          for (int d = 0; d < dim; ++d) {
+            double sum = 0.5;
+            for (int t = 0; t < positions; ++t) sum += static_cast<double>(p[r * 130 + t]) * bytes[t * dim + d];
+            want[r * dim + d] = static_cast<float>(sum);
+          }
+        }
+        k.values_i8({bytes.data(), static_cast<size_t>(dim), positions, p.data(), 130, rows, dim, out.data(), static_cast<size_t>(dim)});
+        CHECK(check::difference(out.data(), want.data(), out.size()) < 1e-5, "%s int8 values %d %d %d", k.name, dim, positions, rows);
       }
     }
   }

@@ -77,7 +77,7 @@ export interface RanksOptions {
   weights?: EngineSpec['weights']
   /** default: exact */
   compute?: 'exact' | 'fast'
-  kv?: 'f32' | 'bf16'
+  kv?: EngineSpec['kv']['dtype']
   threads?: number
   blockSize?: number
   blocks?: number

@@ -166,16 +166,30 @@ function NewDeployment({ models }: { models: readonly Model[] }) {
                 />
               )}
             </Field>
-            <TextField
-              label={t.deploy.servedName}
-              value={form.name}
-              onValue={(v) => changeDeployForm({ name: v })}
-              placeholder={defaultName}
-              maxLength={128}
-              hint={t.deploy.servedNameHint}
-            />
+            <Field label={t.deploy.kv} hint={t.deploy.kvHint}>
+              {({ id }) => (
+                <Select
+                  id={id}
+                  label={t.deploy.kv}
+                  value={form.kvDtype ?? 'automatic'}
+                  onValue={(v) => changeDeployForm({ kvDtype: v === 'automatic' ? null : v })}
+                  choices={[
+                    { value: 'automatic', label: t.deploy.automatic },
+                    ...(['f32', 'bf16', 'int8'] as const).map((value) => ({ value, label: t.deploy.kvNames[value] })),
+                  ]}
+                />
+              )}
+            </Field>
           </div>
           <HelpNote about="weights" />
+          <TextField
+            label={t.deploy.servedName}
+            value={form.name}
+            onValue={(v) => changeDeployForm({ name: v })}
+            placeholder={defaultName}
+            maxLength={128}
+            hint={t.deploy.servedNameHint}
+          />
           <Button look="primary" type="submit" icon={<Play />} blockedBy={blockedBy} data-testid="start-deployment">
             {t.deploy.start}
           </Button>

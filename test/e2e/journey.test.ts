@@ -145,10 +145,23 @@ describe.runIf(guideModel ?? fixtures)('one model over several machines', () => 
     },
   )
 
-  test.each(['bf16', 'int8', 'int4'] as const)('weights turned into %s on two machines still answer', async (dtype) => {
-    const served = await app.lanyard<Deployment>('serve', name, '--on', 'host1,host2', '--dtype', dtype)
+  test.each([
+    ['bf16', 'bf16'],
+    ['int8', 'int8'],
+    ['int4', 'bf16'],
+  ] as const)('weights turned into %s and the KV cache in %s on two machines still answer', async (dtype, kv) => {
+    const served = await app.lanyard<Deployment>(
+      'serve',
+      name,
+      '--on',
+      'host1,host2',
+      '--dtype',
+      dtype,
+      '--kv-dtype',
+      kv,
+    )
     expect(served.code, served.stderr).toBe(0)
-    expect(served.value.plan.weights).toBe(dtype)
+    expect(served.value.plan).toMatchObject({ weights: dtype, kvDtype: kv })
     for (const { text } of questions) {
       const answer = await ask(name, text, { max_tokens: 160 })
       console.log(`  ${dtype}: ${answer}`)

@@ -184,7 +184,6 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
   const CpuKvCache& cache = *cache_;
   const int size = cache.shape.block_size, group = rows / item.tokens;
   const size_t stride = padded_width(heads_.dim);
-  const size_t panel = panel_bytes(cache.shape.dtype, cache.key_cols);
   const int32_t* blocks = batch_.blocks + batch_.block_first[item.sequence];
   const int32_t* positions = batch_.positions + item.token;
   const int lowest = args.window > 0 ? std::max(0, positions[0] - args.window + 1) : 0;
@@ -206,9 +205,10 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
       }
     };
     each_run([&](int p, int count, int block, int offset) {
-      const MatmulArgs product{cache.key_block(args.layer, block, item.kv_head) + panel * (offset / kPanelRows),
-                               panel,
-                               nullptr,
+      uint8_t* keys = cache.key_block(args.layer, block, item.kv_head);
+      const MatmulArgs product{keys + cache.panel * (offset / kPanelRows),
+                               cache.panel,
+                               cache.scaled() ? cache.key_scales(keys) + offset : nullptr,
                                (count + kPanelRows - 1) / kPanelRows,
                                cache.key_cols,
                                q,
@@ -241,14 +241,28 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
       std::fill_n(row + to, width - to, 0.0f);
     }
     each_run([&](int p, int count, int block, int offset) {
-      const uint8_t* values = cache.value_block(args.layer, block, item.kv_head) +
-                              offset * cache.value_dim * stored_bytes(cache.shape.dtype);
-      const ValuesArgs weighted{values,          static_cast<size_t>(cache.value_dim),
-                                count,           scores + (p - chunk),
-                                kChunk,          rows,
-                                cache.value_dim, sums,
+      uint8_t* values = cache.value_block(args.layer, block, item.kv_head);
+      if (cache.scaled()) {
+        const float* scales = cache.value_scales(values) + offset;
+        for (int r = 0; r < rows; ++r) {
+          float* row = scores + r * kChunk + (p - chunk);
+          for (int i = 0; i < count; ++i) row[i] *= scales[i];
+        }
+      }
+      const ValuesArgs weighted{values + cache.value_row() * offset,
+                                static_cast<size_t>(cache.value_dim),
+                                count,
+                                scores + (p - chunk),
+                                kChunk,
+                                rows,
+                                cache.value_dim,
+                                sums,
                                 stride};
-      cache.shape.dtype == DType::f32 ? kernels_.values_f32(weighted) : kernels_.values_bf16(weighted);
+      switch (cache.shape.dtype) {
+        case DType::f32: kernels_.values_f32(weighted); break;
+        case DType::i8: kernels_.values_i8(weighted); break;
+        default: kernels_.values_bf16(weighted);
+      }
     });
   }
 }

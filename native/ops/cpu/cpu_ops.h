@@ -3,29 +3,12 @@
 
 #include "../ops.h"
 #include "kernels.h"
+#include "kv_cache.h"
 #include "matrix.h"
 #include "memory.h"
 #include "pool.h"
 
 namespace lanyard::ops::cpu {
-
-// Keys: [layer][block][kv head][panels of 16 positions], values: [layer][block][kv head][position][dim padded to 16].
-struct CpuKvCache final : KvCache {
-  KvShape shape;
-  int kv_heads = 0;
-  int key_cols = 0;    // head dim, padded to the dtype's column step
-  int value_dim = 0;   // head dim, padded to 16
-  size_t key_bytes = 0, value_bytes = 0;  // of one block of one head
-  Memory keys, values;
-
-  size_t index(int layer, int block, int head) const {
-    return (static_cast<size_t>(layer) * shape.blocks + block) * kv_heads + head;
-  }
-  uint8_t* key_block(int layer, int block, int head) const { return keys.data() + index(layer, block, head) * key_bytes; }
-  uint8_t* value_block(int layer, int block, int head) const {
-    return values.data() + index(layer, block, head) * value_bytes;
-  }
-};
 
 // A piece of attention that one thread does: some tokens of a sequence, the query heads of one KV head, and a range of
 // splits of the keys.

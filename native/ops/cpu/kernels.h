@@ -86,6 +86,7 @@ struct Kernels {
   void (*matmul[kDTypes])(const MatmulArgs&);  // by DType of the panels
   void (*values_f32)(const ValuesArgs&);
   void (*values_bf16)(const ValuesArgs&);
+  void (*values_i8)(const ValuesArgs&);  // of the bare integers: factors of positions belong in the weights
 
   // y[i] = x[i] * rsqrt(mean(x^2) + eps) * weight[i]
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* y);

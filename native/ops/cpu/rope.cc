@@ -3,30 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../../error.h"
 #include "cpu_ops.h"
 
 namespace lanyard::ops::cpu {
-
-std::unique_ptr<KvCache> CpuOps::make_cache(const KvShape& shape, const Heads& heads) {
-  const int size = shape.block_size;
-  if (size != 16 && size != 32 && size != 64 && size != 128) {
-    throw Error("bad_request", "A KV block holds 16, 32, 64 or 128 positions, not " + std::to_string(size) + ".");
-  }
-  auto cache = std::make_unique<CpuKvCache>();
-  cache->shape = shape;
-  cache->kv_heads = heads.kv;
-  const int step = column_step(shape.dtype);
-  cache->key_cols = (heads.dim + step - 1) / step * step;
-  cache->value_dim = (heads.dim + 15) / 16 * 16;
-  cache->key_bytes = panel_bytes(shape.dtype, cache->key_cols) * (size / kPanelRows);
-  cache->value_bytes = stored_bytes(shape.dtype) * size * cache->value_dim;
-  const size_t count = static_cast<size_t>(shape.layers) * shape.blocks * heads.kv;
-  cache->keys = Memory(count * cache->key_bytes);
-  cache->values = Memory(count * cache->value_bytes);
-  cache->bytes = cache->keys.bytes() + cache->values.bytes();
-  return cache;
-}
 
 void CpuOps::begin(const Batch& batch, KvCache& cache) {
   batch_ = batch;
@@ -70,9 +49,8 @@ void CpuOps::rope_store(const RopeStoreArgs& args) {
   const int dim = heads_.dim, heads = heads_.query + 2 * heads_.kv;
   const RopeTable& rope = ropes_[args.rope];
   const int half = rope.dim / 2;
-  CpuKvCache& cache = *cache_;
+  const CpuKvCache& cache = *cache_;
   const int size = cache.shape.block_size;
-  const bool wide = cache.shape.dtype == DType::f32;
 
   auto one = [&](int token, int head) {
     float* x = args.qkv.row(token) + head * dim;
@@ -92,31 +70,14 @@ void CpuOps::rope_store(const RopeStoreArgs& args) {
       if (args.logn_length > 0 && position + 1 > args.logn_length) {
         kernels_.scale(x, static_cast<float>(std::log(position + 1.0) / std::log(args.logn_length)), dim);
       }
-      return;
     }
+    if (cache.scaled() && (is_query || is_key)) spread(x, dim);
+    if (is_query) return;
     const int kv_head = head - heads_.query - (is_key ? 0 : heads_.kv);
     const int block = batch_.blocks[batch_.block_first[batch_.sequence[token]] + position / size];
     const int offset = position % size;
-    if (is_key) {
-      uint8_t* panel = cache.key_block(args.layer, block, kv_head) +
-                       panel_bytes(cache.shape.dtype, cache.key_cols) * (offset / kPanelRows);
-      const int lane = offset % kPanelRows;
-      if (wide) {
-        auto* out = reinterpret_cast<float*>(panel);
-        for (int d = 0; d < dim; ++d) out[d * kPanelRows + lane] = x[d];
-      } else {
-        auto* out = reinterpret_cast<uint16_t*>(panel);
-        for (int d = 0; d < dim; ++d) out[d / 2 * 2 * kPanelRows + lane * 2 + d % 2] = float_to_bf16(x[d]);
-      }
-      return;
-    }
-    uint8_t* values = cache.value_block(args.layer, block, kv_head);
-    if (wide) {
-      std::copy_n(x, dim, reinterpret_cast<float*>(values) + offset * cache.value_dim);
-    } else {
-      auto* out = reinterpret_cast<uint16_t*>(values) + offset * cache.value_dim;
-      for (int d = 0; d < dim; ++d) out[d] = float_to_bf16(x[d]);
-    }
+    if (is_key) cache.put_key(cache.key_block(args.layer, block, kv_head), offset, x);
+    else cache.put_value(cache.value_block(args.layer, block, kv_head), offset, x);
   };
 
   pool_.run([&](int thread) {
