@@ -15,12 +15,8 @@ namespace {
 
 #include "vector_neon.inc"
 
-// 32 registers, four to a vector: bf16 has two vectors of sums per token.
-#if defined(LANYARD_USE_DOTPROD)
-constexpr int kFastTokens = 3;
-#else
+// 32 registers, four to a vector: bf16 has two vectors of sums per token, and so have 4-bit weights here.
 constexpr int kFastTokens = 2;
-#endif
 constexpr int fast_panels(int tokens) { return tokens == 1 ? 2 : 1; }
 constexpr int kFastAhead = 2048;
 
@@ -141,10 +137,12 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
 // two chains as defined. (BFDOT and BFMMLA round otherwise.) Their forms that take a factor from a lane are left alone:
 // GCC 12 puts that in registers they cannot name.
 struct LongBf16 {
-  static constexpr int kGroupBytes = FastBf16::kGroupBytes;
+  static constexpr int kGroupBytes = FastBf16::kGroupBytes, kTokens = 3;
   // A bf16 kept as f32, in every lane.
   static LANYARD_INLINE bfloat16x8_t everywhere(const float* x) {
-    return vreinterpretq_bf16_u16(vld1q_dup_u16(reinterpret_cast<const uint16_t*>(x) + 1));
+    uint32_t bits;
+    __builtin_memcpy(&bits, x, 4);
+    return vreinterpretq_bf16_u16(vdupq_n_u16(static_cast<uint16_t>(bits >> 16)));
   }
   static LANYARD_INLINE V even(Words w, bfloat16x8_t x, V sum) {
     return {vbfmlalbq_f32(sum.a, vreinterpretq_bf16_u32(w.a), x), vbfmlalbq_f32(sum.b, vreinterpretq_bf16_u32(w.b), x),

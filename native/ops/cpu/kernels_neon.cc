@@ -13,7 +13,7 @@ namespace {
 
 // 32 registers: 24 for sums at most, the rest for weights and factors.
 constexpr int kTokens = 6;
-constexpr int panels_of(int tokens) { return tokens <= 2 ? 2 : 1; }
+constexpr int panels_of(int tokens) { return tokens == 1 ? 2 : 1; }
 
 #include "grouped_neon.inc"
 #include "kernels_body.inc"
