@@ -71,6 +71,40 @@ export function sanitizedStep({ name, folder, sanitizers, targets }: Sanitized):
   }
 }
 
+export const aarch64Folder = `${nativeFolder}-aarch64`
+
+/** Builds the test programs for 64-bit Arm with a cross compiler; ctest then runs them under qemu-user. */
+export const aarch64Step: Step = {
+  name: path.basename(aarch64Folder),
+  title: 'native tests for aarch64',
+  inputs: () => [...sources('native/**'), 'build/native.ts'],
+  outputs: [`${aarch64Folder}/CMakeCache.txt`],
+  work: async (say) => {
+    const generator = await checkTools()
+    const emulator = await checkCrossTools()
+    dropForeignCache(aarch64Folder, generator)
+    await cmake(
+      [
+        '-S',
+        'native',
+        '-B',
+        aarch64Folder,
+        '-G',
+        generator,
+        '-DCMAKE_BUILD_TYPE=Release',
+        '-DCMAKE_SYSTEM_NAME=Linux',
+        '-DCMAKE_SYSTEM_PROCESSOR=aarch64',
+        `-DCMAKE_CXX_COMPILER=${crossCompiler}`,
+        `-DCMAKE_CROSSCOMPILING_EMULATOR=${emulator};-L;/usr/aarch64-linux-gnu`,
+        '-DLANYARD_ADDON=OFF',
+        '-DLANYARD_TESTS=ON',
+      ],
+      say,
+    )
+    await cmake(['--build', aarch64Folder, '--parallel', jobs(), '--target', 'lanyard_tests'], say)
+  },
+}
+
 /** `withTests` also builds the ctest and benchmark programs. */
 export function nativeStep(withTests: boolean): Step {
   return {
@@ -130,6 +164,25 @@ async function cmake(args: string[], say: (text: string) => void): Promise<void>
   const shown = result.output.split('\n').slice(-120).join('\n')
   const why = result.timedOut ? 'took over 30 minutes and was ended' : `failed (status ${result.status})`
   throw new BuildError(`${shown}\ncmake ${args.join(' ')} ${why}.`)
+}
+
+const crossCompiler = 'aarch64-linux-gnu-g++'
+
+/** @returns the emulator to use. @throws BuildError that names what to install. */
+async function checkCrossTools(): Promise<string> {
+  if (process.arch === 'arm64') {
+    throw new BuildError(
+      'This computer is an aarch64 itself: npm test -- native runs the same tests without emulation.',
+    )
+  }
+  const emulators = ['qemu-aarch64', 'qemu-aarch64-static']
+  const installed = await Promise.all(emulators.map(isInstalled))
+  const emulator = emulators.find((_name, index) => installed[index])
+  if (emulator && (await isInstalled(crossCompiler))) return emulator
+  throw new BuildError(
+    `The tests for aarch64 need ${crossCompiler} and qemu-aarch64. Install with (Debian 12 or newer):\n` +
+      '  sudo apt-get install -y --no-install-recommends g++-aarch64-linux-gnu qemu-user',
+  )
 }
 
 /** @returns the CMake generator to use. @throws BuildError that names what to install. */

@@ -1,5 +1,5 @@
 /**
- * `npm test`: all tests, or parts: `npm test -- native|lint|unit|system|sanitize [FILTER…]`. The last line is
+ * `npm test`: all tests, or parts: `npm test -- native|lint|unit|system|sanitize|aarch64 [FILTER…]`. The last line is
  * `N passed, N failed` over everything that ran.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { pinnedNode, root } from './bootstrap.mjs'
 import { buildAll } from './build.ts'
 import { installTestPackages } from './debian.ts'
 import { runChecks } from './lint.ts'
-import { nativeFolder, sanitized, sanitizedStep } from './native.ts'
+import { aarch64Folder, aarch64Step, nativeFolder, sanitized, sanitizedStep } from './native.ts'
 import { run } from './run.ts'
 import { BuildError, buildLock, runStep } from './steps.ts'
 
@@ -36,6 +36,8 @@ const stages: Stage[] = [
   { name: 'system', timeoutMs: 25 * minute, run: (...args) => runVitest('system', ...args) },
   // Compiles the engine twice more: three to five minutes on two cores, beyond what every run should take.
   { name: 'sanitize', timeoutMs: 20 * minute, run: runSanitized, isExtra: true },
+  // Compiles it once more for 64-bit Arm, and emulation is slow.
+  { name: 'aarch64', timeoutMs: 30 * minute, run: runEmulated, isExtra: true },
 ]
 
 export async function test(args: string[]): Promise<number> {
@@ -102,6 +104,18 @@ async function runSanitized(_filters: string[], timeoutMs: number): Promise<Figu
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += figures[key]
   }
   return total
+}
+
+async function runEmulated(filters: string[], timeoutMs: number): Promise<Figures> {
+  try {
+    using _lock = await buildLock()
+    await runStep(aarch64Step)
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error
+    console.error(error.message)
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+  return runCtest(aarch64Folder, 'aarch64', filters.length > 0 ? filters.join('|') : '.', timeoutMs)
 }
 
 async function runCtest(folder: string, name: string, filter: string, timeoutMs: number): Promise<Figures> {

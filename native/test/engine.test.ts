@@ -149,7 +149,7 @@ describe('the engine', () => {
     expect(stats.weightBytes).toBeGreaterThan(0)
     expect(stats.kvBytes).toBeGreaterThan(0)
     expect(stats.micros.total).toBeGreaterThan(stats.micros.comm)
-    expect(['scalar', 'avx2', 'avx512']).toContain(stats.kernels)
+    expect(['scalar', 'avx2', 'avx512', 'neon']).toContain(stats.kernels)
   }))
 })
 

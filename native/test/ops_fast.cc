@@ -1,5 +1,7 @@
 // The fast arithmetic: every instruction set and AMX against its definition in plain loops, bit for bit, for any number
 // of tokens; and how far the definition itself is from exact products.
+//
+//   ops_fast [TABLES]   TABLES: what this CPU must have, for example scalar,neon,dotprod
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -171,9 +173,36 @@ void odd_activations(const FastKernels& kernels) {
   CHECK(bytes[5] == -127 && bytes[6] == 64 && bytes[7] == 0 && std::fabs(scale[0] * 127 / 3e38f - 1) < 1e-6);
 }
 
+// Halves go to even numbers; bf16 keeps denormals and what is no number.
+void odd_roundings(const FastKernels& kernels) {
+  Memory memory(16 * fast_capacity(64));
+  std::vector<float> x(64);
+  for (int i = 0; i < 64; ++i) x[i] = static_cast<float>(i % 2 == 0 ? i : -i) + 0.5f;
+  x[63] = -127;
+  const auto* bytes = reinterpret_cast<const int8_t*>(memory.data());
+  fast_round(kernels, {memory.data(), DType::i8, 1, false}, 0, x.data(), 64);
+  for (int i = 0; i < 64; ++i) CHECK(bytes[i] == std::nearbyint(x[i]), "%s int8: %g became %d", kernels.name, x[i], bytes[i]);
+  x[31] = 127;
+  fast_round(kernels, {memory.data(), DType::i4, 1, false}, 0, x.data(), 32);
+  constexpr int kOrder[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  for (int i = 0; i < 32; ++i) {
+    const float value = x[i / 8 * 8 + kOrder[i % 8]];
+    CHECK(bytes[i] == std::nearbyint(value), "%s int4: %g became %d", kernels.name, value, bytes[i]);
+  }
+  constexpr uint32_t kBits[] = {0x7fc12345, 0x7f800001, 0xff80ffff, 0x7f800000, 0xff800000, 0x7f7fffff, 0x00008000, 0x80018000,
+                                0x00000001, 0x3f808000, 0x3f818000, 0x3f808001, 0xbf807fff, 0x00000000, 0x80000000, 0x3f800000};
+  for (int i = 0; i < 32; ++i) x[i] = bits_to_float(kBits[i % 16]);
+  fast_round(kernels, {memory.data(), DType::bf16, 1, true}, 0, x.data(), 32);
+  for (int i = 0; i < 32; ++i) {
+    uint16_t half;
+    std::memcpy(&half, memory.data() + 2 * i, 2);
+    CHECK(half == float_to_bf16(bits_to_float(kBits[i % 16])), "%s bf16: %08x became %04x", kernels.name, kBits[i % 16], half);
+  }
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   error(DType::bf16, 2e-3);
   error(DType::i8, 8e-3);
   error(DType::i4, 8e-3);
@@ -189,9 +218,13 @@ int main() {
       check::section((product.name + " fast product " + dtype_name(dtype)).c_str(), [&] { products(product, dtype); });
     }
     check::section((product.name + " odd activations").c_str(), [&] { odd_activations(*product.rounding); });
+    check::section((product.name + " odd roundings").c_str(), [&] { odd_roundings(*product.rounding); });
   }
   const FastChoice& best = best_fast();
-  std::printf("fast kernels tested: %d of scalar, avx2, avxvnni, avx512; AMX %s; chosen: %s", count, amx ? "too" : "not here", best.name);
+  std::string names = tables[0]->name;
+  for (int i = 1; i < count; ++i) names += std::string(",") + tables[i]->name;
+  CHECK(argc < 2 || names == argv[1], "this CPU has %s", names.c_str());
+  std::printf("fast kernels tested: %s; AMX %s; chosen: %s", names.c_str(), amx ? "too" : "not here", best.name);
   if (best.tiles) std::printf(" (tiles from %d tokens for bf16, %d int8, %d int4)", best.tile_tokens[2], best.tile_tokens[3], best.tile_tokens[4]);
   std::printf("\n");
   return check::result();

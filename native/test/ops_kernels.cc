@@ -1,4 +1,6 @@
 // Every kernel of every instruction set this CPU has, against plain loops in f64, on sizes that leave tails.
+//
+//   ops_kernels [TABLES]   TABLES: what this CPU must have, for example scalar,neon
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -321,7 +323,7 @@ void number_formats() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   check::section("number formats", number_formats);
   check::section("gated row order", gated_order);
   const Kernels* tables[3];
@@ -338,6 +340,9 @@ int main() {
     check::section((std::string(k.name) + " gates").c_str(), [&] { gates(k); });
     check::section((std::string(k.name) + " values").c_str(), [&] { weighted_values(k); });
   }
-  std::printf("kernels tested: %d of scalar, avx2, avx512; chosen: %s\n", count, best_kernels().name);
+  std::string names = tables[0]->name;
+  for (int i = 1; i < count; ++i) names += std::string(",") + tables[i]->name;
+  CHECK(argc < 2 || names == argv[1], "this CPU has %s", names.c_str());
+  std::printf("kernels tested: %s; chosen: %s\n", names.c_str(), best_kernels().name);
   return check::result();
 }

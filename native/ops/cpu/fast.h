@@ -82,6 +82,9 @@ const FastKernels& fast_scalar_kernels();
 const FastKernels* fast_avx2_kernels();
 const FastKernels* fast_avxvnni_kernels();
 const FastKernels* fast_avx512_kernels();  // with VNNI
+const FastKernels* fast_neon_kernels();
+const FastKernels* fast_dotprod_kernels();
+const FastKernels* fast_i8mm_kernels();  // with the products of bf16
 const TileKernels* amx_kernels();
 
 // Asks Linux for the tile registers, once per process. False where processor or system have none.
@@ -91,7 +94,8 @@ bool enable_amx();
 int available_fast_kernels(const FastKernels* out[4]);
 
 // What this computer is fastest with, by a micro-benchmark of a few milliseconds made once per process; AMX only where
-// its results are those of the plain kernels. LANYARD_KERNELS (scalar, avx2, avxvnni, avx512, amx) overrides it.
+// its results are those of the plain kernels. LANYARD_KERNELS (scalar, avx2, avxvnni, avx512, amx, neon, dotprod, i8mm)
+// overrides it.
 struct FastChoice {
   const FastKernels* rows;
   const TileKernels* tiles;  // null: none

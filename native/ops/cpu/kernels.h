@@ -112,12 +112,13 @@ const Kernels& scalar_kernels();
 // Null where the compiler could not build them for this processor family.
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* neon_kernels();
 
 // All tables this CPU can run, slowest first. [count] with count <= 3 entries written.
 int available_kernels(const Kernels* out[3]);
 
 // The fastest table for this CPU, by a micro-benchmark of about a millisecond made once per process. The environment
-// variable LANYARD_KERNELS (scalar, avx2, avx512) overrides it.
+// variable LANYARD_KERNELS (scalar, avx2, avx512, neon) overrides it.
 const Kernels& best_kernels();
 
 }  // namespace lanyard::ops::cpu

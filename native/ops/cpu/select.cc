@@ -1,6 +1,8 @@
 // Which kernels this CPU runs best.
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include <algorithm>
@@ -68,7 +70,7 @@ const Kernels& choose() {
       if (std::strcmp(tables[i]->name, wanted) == 0) return *tables[i];
     }
   }
-  if (count <= 2) return *tables[count - 1];  // AVX2 against plain loops needs no trial
+  if (count <= 2) return *tables[count - 1];  // AVX2 or NEON against plain loops needs no trial
   constexpr int kTokens = 12;
   // Aligned as real weights are: unaligned, wide registers would look slow.
   const Memory panels(kTrialPanels * panel_bytes(DType::bf16, kTrialCols)), sums(kTokens * kTrialPanels * kPanelRows * sizeof(float));
@@ -185,6 +187,24 @@ bool cpu_has_avxvnni() {
 #endif
 }
 
+// Bits of <asm/hwcap.h>; its older versions lack the later ones. NEON itself is part of aarch64.
+bool cpu_has_dotprod() {
+#if defined(__aarch64__) && defined(__linux__)
+  return (getauxval(AT_HWCAP) >> 20 & 1u) != 0;
+#else
+  return false;
+#endif
+}
+
+bool cpu_has_i8mm() {
+#if defined(__aarch64__) && defined(__linux__)
+  constexpr unsigned long kNeeded = 1ul << 13 | 1ul << 14;  // i8mm, bf16
+  return cpu_has_dotprod() && (getauxval(AT_HWCAP2) & kNeeded) == kNeeded;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 int available_kernels(const Kernels* out[3]) {
@@ -192,6 +212,7 @@ int available_kernels(const Kernels* out[3]) {
   out[count++] = &scalar_kernels();
   if (avx2_kernels() && cpu_has_avx2()) out[count++] = avx2_kernels();
   if (avx512_kernels() && cpu_has_avx512()) out[count++] = avx512_kernels();
+  if (neon_kernels()) out[count++] = neon_kernels();
   return count;
 }
 
@@ -201,6 +222,9 @@ int available_fast_kernels(const FastKernels* out[4]) {
   if (fast_avx2_kernels() && cpu_has_avx2()) out[count++] = fast_avx2_kernels();
   if (fast_avxvnni_kernels() && cpu_has_avxvnni()) out[count++] = fast_avxvnni_kernels();
   if (fast_avx512_kernels() && cpu_has_vnni()) out[count++] = fast_avx512_kernels();
+  if (fast_neon_kernels()) out[count++] = fast_neon_kernels();
+  if (fast_dotprod_kernels() && cpu_has_dotprod()) out[count++] = fast_dotprod_kernels();
+  if (fast_i8mm_kernels() && cpu_has_i8mm()) out[count++] = fast_i8mm_kernels();
   return count;
 }
 
