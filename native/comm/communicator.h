@@ -48,6 +48,13 @@ struct CommStats {
   std::vector<uint64_t> last;   // [size] how often this rank's part of an all-reduce was the last to arrive
 };
 
+// Small pieces of the caller's own work for the time in which an operation waits and has nothing to move. `step` does one
+// piece of at most about a microsecond and says whether there is more; null: nothing to do. It must not throw.
+struct IdleWork {
+  bool (*step)(void* context) = nullptr;
+  void* context = nullptr;
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -57,7 +64,7 @@ class Communicator {
 
   // data[count] becomes the sum of all ranks' data, the same bits on every rank: partials are rounded to the wire type
   // and added in f32 in rank order.
-  virtual void all_reduce_sum(float* data, size_t count) = 0;
+  virtual void all_reduce_sum(float* data, size_t count, const IdleWork& idle = {}) = 0;
 
   // Root's receive[size * bytes] gets every rank's send[bytes] in rank order. `receive` is ignored on other ranks.
   virtual void gather(const void* send, size_t bytes, void* receive, int root) = 0;

@@ -135,6 +135,7 @@ uint8_t* MeshCommunicator::scratch(size_t bytes) {
 // Moves bytes both ways on all connections until every started message is through. `step` runs after each progress.
 template <typename Step>
 void MeshCommunicator::drive(const Wait& wait, Step step) {
+  bool has_work = wait.meanwhile.step != nullptr;
   const auto started = Clock::now();
   auto idle_since = started;
   auto deadline = wait.idle ? Clock::time_point::max() : std::max(started + options_.op_timeout, wait.at_least);
@@ -168,6 +169,10 @@ void MeshCommunicator::drive(const Wait& wait, Step step) {
       idle_since = now;
       if (deadline == Clock::time_point::max()) deadline = now + options_.op_timeout;
       continue;
+    }
+    if (has_work) {
+      has_work = wait.meanwhile.step(wait.meanwhile.context);
+      if (has_work) continue;
     }
     if (now - idle_since < spin_) {
       if (now - idle_since < kImpolite) relax();
@@ -223,14 +228,14 @@ void MeshCommunicator::sleep_until(Clock::time_point deadline) {
   if ((polled[0].revents & POLLIN) != 0) state_->drain_caller_wake();
 }
 
-void MeshCommunicator::all_reduce_sum(float* data, size_t count) {
+void MeshCommunicator::all_reduce_sum(float* data, size_t count, const IdleWork& idle) {
   if (size_ == 1) begin();  // a sum of one is itself, unrounded
-  else if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count);
-  else one_shot(data, count);
+  else if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count, idle);
+  else one_shot(data, count, idle);
   ++stats_.last[static_cast<size_t>(last_arrival_)];
 }
 
-void MeshCommunicator::one_shot(float* data, size_t count) {
+void MeshCommunicator::one_shot(float* data, size_t count, const IdleWork& idle) {
   const uint32_t sequence = begin();
   const size_t width = wire_bytes(options_.wire), bytes = count * width, stride = aligned(bytes);
   uint8_t* const parts_memory = scratch(stride * static_cast<size_t>(size_));
@@ -243,7 +248,7 @@ void MeshCommunicator::one_shot(float* data, size_t count) {
     peer->receive(Op::all_reduce, sequence, {parts_memory + stride * static_cast<size_t>(peer->rank()), bytes});
   }
   size_t summed = 0;
-  drive({Op::all_reduce}, [&] {
+  drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
     size_t ready = bytes;
     for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
     const size_t n = ready / width - summed;
@@ -255,7 +260,7 @@ void MeshCommunicator::one_shot(float* data, size_t count) {
   });
 }
 
-void MeshCommunicator::two_shot(float* data, size_t count) {
+void MeshCommunicator::two_shot(float* data, size_t count, const IdleWork& idle) {
   const uint32_t sequence = begin();
   const size_t width = wire_bytes(options_.wire), whole = aligned(count * width);
   const Range own = slice_of(rank_, size_, count);
@@ -276,7 +281,7 @@ void MeshCommunicator::two_shot(float* data, size_t count) {
     peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + theirs.begin * width, theirs.size() * width});
   }
   size_t summed = 0;
-  drive({Op::all_reduce}, [&] {
+  drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
     size_t ready = own_bytes;
     for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
     const size_t n = ready / width - summed;
@@ -357,10 +362,10 @@ void MeshCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
 double MeshCommunicator::measure(size_t elements, int rounds) {
   std::vector<float> data(elements);
   std::vector<double> micros;
-  all_reduce_sum(data.data(), elements);
+  all_reduce_sum(data.data(), elements, {});
   for (int round = 0; round < rounds; ++round) {
     const auto started = Clock::now();
-    all_reduce_sum(data.data(), elements);
+    all_reduce_sum(data.data(), elements, {});
     micros.push_back(std::chrono::duration<double, std::micro>(Clock::now() - started).count());
   }
   if (micros.empty()) return 0;

@@ -20,7 +20,7 @@ class MeshCommunicator final : public Communicator {
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
-  void all_reduce_sum(float* data, size_t count) override;
+  void all_reduce_sum(float* data, size_t count, const IdleWork& idle) override;
   void gather(const void* send, size_t bytes, void* receive, int root) override;
   void broadcast(void* data, size_t bytes, int root) override;
   void broadcast_blob(std::vector<std::byte>& blob, int root) override;
@@ -38,6 +38,7 @@ class MeshCommunicator final : public Communicator {
     bool idle = false;     // waiting for work: no deadline until its first byte
     bool counted = true;   // time spent belongs into stats
     Clock::time_point at_least{};  // no deadline before this
+    IdleWork meanwhile{};
   };
 
   void share_memory(Clock::time_point until);
@@ -45,8 +46,8 @@ class MeshCommunicator final : public Communicator {
 
   uint32_t begin();
   void throw_if_failed();
-  void one_shot(float* data, size_t count);
-  void two_shot(float* data, size_t count);
+  void one_shot(float* data, size_t count, const IdleWork& idle);
+  void two_shot(float* data, size_t count, const IdleWork& idle);
   uint8_t* scratch(size_t bytes);
   DataLink& link(int peer) { return *links_[static_cast<size_t>(peer)]; }
   template <typename Step>

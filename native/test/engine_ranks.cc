@@ -28,7 +28,7 @@ class Shared {
     Rank(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
     int rank() const noexcept override { return rank_; }
     int size() const noexcept override { return shared_.size_; }
-    void all_reduce_sum(float* data, size_t count) override {
+    void all_reduce_sum(float* data, size_t count, const comm::IdleWork& idle) override {
       shared_.slots_[rank_] = data;
       shared_.barrier_.arrive_and_wait();
       std::vector<float> sum(count, 0.0f);
