@@ -187,6 +187,7 @@ interface PlanOptions {
   shares?: string
   context?: string
   dtype?: PlanRequest['weights']
+  wire?: PlanRequest['wire']
   name?: string
   engine?: 'native' | 'vllm-ray'
 }
@@ -199,6 +200,13 @@ function planOptions(parent: Command): Command {
     .addOption(
       new Option('--dtype <dtype>', 'what weights are turned into on load').choices(['bf16', 'int8', 'int4', 'f32']),
     )
+    .addOption(
+      new Option('--wire <type>', 'what values are between ranks; int8 halves what prompts send').choices([
+        'bf16',
+        'int8',
+        'f32',
+      ]),
+    )
 }
 
 function planRequestOf(model: string, options: PlanOptions): PlanRequest {
@@ -208,6 +216,7 @@ function planRequestOf(model: string, options: PlanOptions): PlanRequest {
     shares: options.shares === undefined ? undefined : parseShares(options.shares),
     context: options.context === undefined ? undefined : parseCount(options.context),
     weights: options.dtype,
+    wire: options.wire,
   }
 }
 

@@ -32,6 +32,7 @@ export function createPlanner({ state, library }: PlannerDeps): Planner {
         context: request.context,
         maxSequences: request.maxSequences,
         weights: request.weights,
+        wire: request.wire,
       })
       return { plan, model, splittable: opened.splittable(plan.context) }
     },

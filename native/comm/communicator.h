@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lanyard::comm {
@@ -89,7 +91,12 @@ class Communicator {
 // A group of one: every operation is the identity.
 std::unique_ptr<Communicator> make_single();
 
-enum class Wire : uint8_t { bf16 = 0, f32 = 1 };
+// What values are on the wire. int8: blocks of 64 with a scale, 1.06 bytes per value; sums of 64 values are then known to
+// about a 250th of the largest of them.
+enum class Wire : uint8_t { bf16 = 0, f32 = 1, int8 = 2 };
+
+const char* wire_name(Wire wire) noexcept;
+std::optional<Wire> wire_named(std::string_view name) noexcept;
 
 enum class Algorithm : uint8_t { measured, one_shot, two_shot };
 

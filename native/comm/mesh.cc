@@ -51,12 +51,12 @@ struct Range {
   size_t size() const { return end - begin; }
 };
 
-// The part of `count` elements that a rank reduces in two-shot.
-Range slice_of(int rank, int size, size_t count) {
-  const size_t r = static_cast<size_t>(rank), n = static_cast<size_t>(size);
-  const size_t each = count / n, rest = count % n;
-  const size_t begin = r * each + std::min(r, rest);
-  return {begin, begin + each + (r < rest ? 1 : 0)};
+// The part of `count` elements that a rank reduces in two-shot: whole blocks of `block`.
+Range slice_of(int rank, int size, size_t count, size_t block) {
+  const size_t r = static_cast<size_t>(rank), n = static_cast<size_t>(size), blocks = (count + block - 1) / block;
+  const size_t each = blocks / n, rest = blocks % n;
+  const size_t begin = r * each + std::min(r, rest), end = begin + each + (r < rest ? 1 : 0);
+  return {std::min(begin * block, count), std::min(end * block, count)};
 }
 
 }  // namespace
@@ -230,19 +230,20 @@ void MeshCommunicator::sleep_until(Clock::time_point deadline) {
 
 void MeshCommunicator::all_reduce_sum(float* data, size_t count, const IdleWork& idle) {
   if (size_ == 1) begin();  // a sum of one is itself, unrounded
-  else if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count, idle);
+  else if (wire_bytes(options_.wire, count) >= two_shot_from_) two_shot(data, count, idle);
   else one_shot(data, count, idle);
   ++stats_.last[static_cast<size_t>(last_arrival_)];
 }
 
 void MeshCommunicator::one_shot(float* data, size_t count, const IdleWork& idle) {
   const uint32_t sequence = begin();
-  const size_t width = wire_bytes(options_.wire), bytes = count * width, stride = aligned(bytes);
+  const Wire wire = options_.wire;
+  const size_t bytes = wire_bytes(wire, count), stride = aligned(bytes);
   uint8_t* const parts_memory = scratch(stride * static_cast<size_t>(size_));
   std::array<const uint8_t*, kMaxRanks> parts{};
   for (int r = 0; r < size_; ++r) parts[static_cast<size_t>(r)] = parts_memory + stride * static_cast<size_t>(r);
   uint8_t* const own = parts_memory + stride * static_cast<size_t>(rank_);
-  to_wire(options_.wire, data, count, own);
+  to_wire(wire, data, count, own);
   for (DataLink* peer : peers_) {
     peer->send(Op::all_reduce, sequence, {own, bytes});
     peer->receive(Op::all_reduce, sequence, {parts_memory + stride * static_cast<size_t>(peer->rank()), bytes});
@@ -251,51 +252,54 @@ void MeshCommunicator::one_shot(float* data, size_t count, const IdleWork& idle)
   drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
     size_t ready = bytes;
     for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
-    const size_t n = ready / width - summed;
+    const size_t n = whole_values(wire, ready, count) - summed;
     if (n == 0) return;
     std::array<const uint8_t*, kMaxRanks> from{};
-    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + summed * width;
-    sum_in_rank_order(options_.wire, from.data(), size_, n, data + summed);
+    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + wire_bytes(wire, summed);
+    sum_in_rank_order(wire, from.data(), size_, n, data + summed);
     summed += n;
   });
 }
 
 void MeshCommunicator::two_shot(float* data, size_t count, const IdleWork& idle) {
   const uint32_t sequence = begin();
-  const size_t width = wire_bytes(options_.wire), whole = aligned(count * width);
-  const Range own = slice_of(rank_, size_, count);
-  const size_t own_bytes = own.size() * width, stride = aligned(own_bytes);
+  const Wire wire = options_.wire;
+  // Where a block's first element is on the wire.
+  const auto at = [wire](size_t element) { return wire_bytes(wire, element); };
+  const size_t whole = aligned(at(count));
+  const Range own = slice_of(rank_, size_, count, wire_block(wire));
+  const size_t own_bytes = at(own.size()), stride = aligned(own_bytes);
   // own partials, then the whole result as it arrives, then this rank's slice from every other rank
   uint8_t* const partial = scratch(2 * whole + stride * static_cast<size_t>(size_));
   uint8_t* const result = partial + whole;
   uint8_t* const slices = result + whole;
-  to_wire(options_.wire, data, count, partial);
+  to_wire(wire, data, count, partial);
   std::array<const uint8_t*, kMaxRanks> parts{};
-  parts[static_cast<size_t>(rank_)] = partial + own.begin * width;
+  parts[static_cast<size_t>(rank_)] = partial + at(own.begin);
   for (DataLink* peer : peers_) {
-    const Range theirs = slice_of(peer->rank(), size_, count);
+    const Range theirs = slice_of(peer->rank(), size_, count, wire_block(wire));
     uint8_t* const part = slices + stride * static_cast<size_t>(peer->rank());
     parts[static_cast<size_t>(peer->rank())] = part;
-    peer->send(Op::all_reduce, sequence, {partial + theirs.begin * width, theirs.size() * width},
-               {result + own.begin * width, own_bytes});
-    peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + theirs.begin * width, theirs.size() * width});
+    peer->send(Op::all_reduce, sequence, {partial + at(theirs.begin), at(theirs.size())},
+               {result + at(own.begin), own_bytes});
+    peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + at(theirs.begin), at(theirs.size())});
   }
   size_t summed = 0;
   drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
     size_t ready = own_bytes;
     for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
-    const size_t n = ready / width - summed;
+    const size_t n = whole_values(wire, ready, own.size()) - summed;
     if (n == 0) return;
     std::array<const uint8_t*, kMaxRanks> from{};
-    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + summed * width;
+    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + wire_bytes(wire, summed);
     float* const to = data + own.begin + summed;
-    sum_in_rank_order(options_.wire, from.data(), size_, n, to);
-    to_wire(options_.wire, to, n, result + (own.begin + summed) * width);
+    sum_in_rank_order(wire, from.data(), size_, n, to);
+    to_wire(wire, to, n, result + at(own.begin + summed));
     summed += n;
-    shareable_ = summed * width;
+    shareable_ = at(summed);
   });
   // Everyone uses the rounded sums, their owner too.
-  from_wire(options_.wire, result, count, data);
+  from_wire(wire, result, count, data);
 }
 
 void MeshCommunicator::gather(const void* send, size_t bytes, void* receive, int root) {
@@ -457,7 +461,7 @@ void MeshCommunicator::choose_algorithm() {
   const auto started = Clock::now();
   uint64_t from = kNever;
   for (const size_t bytes : kSizes) {
-    const size_t elements = bytes / wire_bytes(options_.wire);
+    const size_t elements = whole_values(options_.wire, bytes, kNever / 8);
     two_shot_from_ = kNever;
     const double one = measure(elements, kRounds);
     two_shot_from_ = 0;
