@@ -104,7 +104,8 @@ export function speedOf(
     const read = (a + f) * bytes.layers + h * bytes.head
     return Math.max((2 * (a + f) * stepTokens + 2 * h) / seats[rank]!.flops, read / seats[rank]!.speed)
   })
-  const promptReduce = 2 * d.layers * allReduceSeconds(stepTokens * d.hidden * wireBytes[options.wire], seats.length, link)
+  const promptReduce =
+    2 * d.layers * allReduceSeconds(stepTokens * d.hidden * wireBytes[options.wire], seats.length, link)
   const measured = seats.every((seat) => seat.measured) && link.measured
   return {
     tokensPerSecond: 1 / step,

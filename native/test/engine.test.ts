@@ -101,13 +101,15 @@ describe('the engine', () => {
     }
   })
 
-  test('bf16 on the wire and in the KV cache changes little', async () => {
+  test('bf16 on the wire and in the KV cache, and int8 on the wire, change little', async () => {
     const tokens = prompt(70)
     const exact = await withRanks([], (ranks) => chunked(ranks, tokens, [70]))
     const cache = await withRanks([], (ranks) => chunked(ranks, tokens, [70]), { kv: 'bf16' })
     const wire = await withRanks([0.4], (ranks) => chunked(ranks, tokens, [70]), { wire: 'bf16' })
-    const errors = [meanError(cache, exact), meanError(wire, exact)]
-    console.log(`mean relative logit error with bf16: cache ${errors[0]!.toExponential(1)}, wire ${errors[1]!.toExponential(1)}`)
+    const small = await withRanks([0.4], (ranks) => chunked(ranks, tokens, [70]), { wire: 'int8' })
+    expect(await withRanks([0.4], (ranks) => chunked(ranks, tokens, [70]), { wire: 'int8' })).toEqual(small)
+    const errors = [meanError(cache, exact), meanError(wire, exact), meanError(small, exact)]
+    console.log(`mean relative logit error with bf16: cache ${errors[0]!.toExponential(1)}, wire ${errors[1]!.toExponential(1)}; int8 wire ${errors[2]!.toExponential(1)}`)
     for (const error of errors) {
       expect(error).toBeGreaterThan(0)
       expect(error).toBeLessThan(0.03)
