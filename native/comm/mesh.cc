@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -33,7 +34,8 @@ microseconds spin_time(int requested) {
   if (requested >= 0) return microseconds(requested);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
-  const bool several = ::sched_getaffinity(0, sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) >= 2;
+  // The main thread's: the calling one may be pinned.
+  const bool several = ::sched_getaffinity(::getpid(), sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) >= 2;
   return microseconds(several ? 100 : 0);
 }
 

@@ -9,8 +9,8 @@ namespace lanyard::ops::cpu {
 namespace {
 
 constexpr size_t kLine = 64;
-// 16 KiB: about a microsecond, so that answers are looked for in between.
-constexpr int kStepLines = 256;
+// About a microsecond, so that answers are looked for in between.
+constexpr size_t kStepBytes = size_t{16} << 10;
 constexpr size_t kUnknownCache = size_t{512} << 10;
 
 size_t choose_ahead() {
@@ -30,15 +30,17 @@ size_t ahead_bytes() {
   return bytes;
 }
 
-Ahead::Ahead(const PackedMatrix& next, int thread, int threads) {
+Ahead::Ahead(const PackedMatrix& next, int thread, int threads, size_t most) {
   const Share share = panel_share(next, thread, threads);
   if (share.first == share.last) return;
   at_ = next.panel(share.first);
-  end_ = std::min(next.panel(share.last), at_ + ahead_bytes());
+  end_ = at_ + std::min(static_cast<size_t>(next.panel(share.last) - at_), most);
 }
 
 bool Ahead::step() noexcept {
-  for (int i = 0; i < kStepLines && at_ < end_; ++i, at_ += kLine) __builtin_prefetch(at_, 0, 2);
+  const uint8_t* const stop = at_ + std::min(static_cast<size_t>(end_ - at_), kStepBytes);
+  for (; at_ < stop; at_ += kLine) __builtin_prefetch(at_, 0, 2);
+  at_ = stop;
   return at_ < end_;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "matrix.h"
 
@@ -15,11 +16,14 @@ size_t ahead_bytes();
 
 class Ahead {
  public:
-  // What `thread` reads first of `next`.
-  Ahead(const PackedMatrix& next, int thread, int threads);
+  // What `thread` reads first of `next`, `most` bytes of it.
+  Ahead(const PackedMatrix& next, int thread, int threads, size_t most = ahead_bytes());
 
   // Some lines more; false when there are none left.
   bool step() noexcept;
+
+  // What is still to be read.
+  std::span<const uint8_t> rest() const { return {at_, end_}; }
 
  private:
   const uint8_t* at_ = nullptr;
