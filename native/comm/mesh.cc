@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
-#include "shared_link.h"
 #include "wire.h"
 
 namespace lanyard::comm {
@@ -17,7 +15,6 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr size_t kNever = std::numeric_limits<size_t>::max();
 constexpr size_t kAlign = 64;
 // A rank's failure is told to the others before it is thrown here, but not waited for longer than this.
 constexpr auto kAnnounce = milliseconds(150);
@@ -188,6 +185,10 @@ void MeshCommunicator::drive(const Wait& wait, Step step) {
   if (wait.counted) stats_.seconds += std::chrono::duration<double>(Clock::now() - started).count();
 }
 
+void MeshCommunicator::finish(const Wait& wait) {
+  drive(wait, [] {});
+}
+
 void MeshCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since,
                                       Clock::time_point deadline) {
   const auto name = [](int rank) { return "rank " + std::to_string(rank); };
@@ -317,7 +318,7 @@ void MeshCommunicator::gather(const void* send, size_t bytes, void* receive, int
     uint8_t* const own = to + static_cast<size_t>(rank_) * bytes;
     if (bytes > 0 && own != from) std::memmove(own, from, bytes);
   }
-  drive({Op::gather}, [] {});
+  finish({Op::gather});
 }
 
 void MeshCommunicator::broadcast(void* data, size_t bytes, int root) {
@@ -328,7 +329,7 @@ void MeshCommunicator::broadcast(void* data, size_t bytes, int root) {
   } else {
     link(root).receive(Op::broadcast, sequence, {memory, bytes});
   }
-  drive({Op::broadcast}, [] {});
+  finish({Op::broadcast});
 }
 
 // The first frame holds the whole length and as much of the blob as fits: a step's plan is one frame.
@@ -345,12 +346,12 @@ void MeshCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
       peer->send(Op::blob, sequence, {first, kLength + with_length}, {bytes + with_length, blob.size() - with_length});
     }
     shareable_ = blob.size();
-    drive({Op::blob}, [] {});
+    finish({Op::blob});
     return;
   }
   DataLink& source = link(root);
   source.receive_any(Op::blob, sequence, first, kLength);
-  drive({Op::blob, true, false}, [] {});
+  finish({Op::blob, true, false});
   uint64_t length = 0;
   for (size_t i = 0; i < kLength; ++i) length |= uint64_t{first[i]} << (8 * i);
   const size_t with_length = source.received(0) - kLength;
@@ -362,7 +363,7 @@ void MeshCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
   std::copy_n(first + kLength, with_length, bytes);
   if (length == with_length) return;
   source.receive_rest({bytes + with_length, length - with_length});
-  drive({Op::blob}, [] {});
+  finish({Op::blob});
 }
 
 double MeshCommunicator::measure(size_t elements, int rounds) {
@@ -378,104 +379,6 @@ double MeshCommunicator::measure(size_t elements, int rounds) {
   const auto middle = micros.begin() + static_cast<ptrdiff_t>(micros.size() / 2);
   std::nth_element(micros.begin(), middle, micros.end());
   return *middle;
-}
-
-void MeshCommunicator::prepare(Clock::time_point until) {
-  share_memory(until);
-  choose_algorithm();
-  before_ = {};
-  before_ = stats();
-  const size_t ranks = stats_.last.size();
-  stats_ = {};
-  stats_.last.resize(ranks);
-}
-
-// Every rank says where it is. Of two in one place the lower makes the memory and the higher says whether it could open
-// it; both then leave TCP behind. All of it travels sealed, so an offer is the other rank's own.
-void MeshCommunicator::share_memory(Clock::time_point until) {
-  using Place = std::array<uint8_t, 32>;
-  struct Pair {
-    Place theirs{};
-    SharedMemory::Offer offer;
-    SharedMemory memory;
-    uint8_t agreed = 0;
-  };
-  const Wait wait{.op = Op::place, .counted = false, .at_least = until};
-  const auto bytes = [](auto& value) { return reinterpret_cast<uint8_t*>(&value); };
-  const Place own = options_.transport == Transport::tcp ? Place{} : own_place();
-  std::vector<Pair> pairs(static_cast<size_t>(size_));
-
-  uint32_t sequence = begin();
-  for (DataLink* peer : peers_) {
-    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
-    peer->send(Op::place, sequence, {own.data(), own.size()});
-    peer->receive(Op::place, sequence, {pair.theirs.data(), pair.theirs.size()});
-  }
-  drive(wait, [] {});
-  std::vector<DataLink*> near;
-  for (DataLink* peer : peers_) {
-    if (own != Place{} && pairs[static_cast<size_t>(peer->rank())].theirs == own) near.push_back(peer);
-  }
-
-  sequence = begin();
-  for (DataLink* peer : near) {
-    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
-    if (rank_ < peer->rank()) {
-      pair.memory = SharedMemory::create(pair.offer);
-      peer->send(Op::place, sequence, {bytes(pair.offer), sizeof pair.offer});
-    } else {
-      peer->receive(Op::place, sequence, {bytes(pair.offer), sizeof pair.offer});
-    }
-  }
-  drive(wait, [] {});
-
-  sequence = begin();
-  for (DataLink* peer : near) {
-    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
-    if (rank_ < peer->rank()) {
-      peer->receive(Op::place, sequence, {&pair.agreed, 1});
-    } else {
-      if (pair.offer.process != 0) pair.memory = SharedMemory::open(pair.offer);
-      pair.agreed = pair.memory ? 1 : 0;
-      peer->send(Op::place, sequence, {&pair.agreed, 1});
-    }
-  }
-  drive(wait, [] {});
-
-  for (DataLink* peer : near) {
-    const int rank = peer->rank();
-    Pair& pair = pairs[static_cast<size_t>(rank)];
-    if (pair.agreed != 1 || !pair.memory) continue;
-    pair.memory.close_file();
-    // All links are sealed ones until here.
-    Fd doorbell = static_cast<SealedLink*>(peer)->release();
-    links_[static_cast<size_t>(rank)] =
-        std::make_unique<SharedLink>(rank, std::move(doorbell), std::move(pair.memory), rank_ < rank, options_.epoch);
-  }
-  for (size_t i = 0; i < peers_.size(); ++i) peers_[i] = &link((rank_ + static_cast<int>(i) + 1) % size_);
-}
-
-void MeshCommunicator::choose_algorithm() {
-  if (options_.algorithm != Algorithm::measured || size_ <= 2) return;
-  constexpr size_t kSizes[] = {4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20};
-  constexpr auto kBudget = milliseconds(500);
-  constexpr int kRounds = 5;
-  const auto started = Clock::now();
-  uint64_t from = kNever;
-  for (const size_t bytes : kSizes) {
-    const size_t elements = whole_values(options_.wire, bytes, kNever / 8);
-    two_shot_from_ = kNever;
-    const double one = measure(elements, kRounds);
-    two_shot_from_ = 0;
-    const double two = measure(elements, kRounds);
-    if (two >= one) from = kNever;
-    else if (from == kNever) from = bytes;
-    uint8_t more = Clock::now() - started < kBudget;
-    broadcast(&more, 1, 0);
-    if (more == 0) break;
-  }
-  broadcast(&from, sizeof from, 0);
-  two_shot_from_ = from;
 }
 
 }  // namespace lanyard::comm

@@ -1,6 +1,7 @@
 // The Communicator over a full mesh of links, one to every other rank. The calling thread drives all of them itself.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -41,6 +42,7 @@ class MeshCommunicator final : public Communicator {
     IdleWork meanwhile{};
   };
 
+  // Parts of prepare(), in mesh_prepare.cc.
   void share_memory(Clock::time_point until);
   void choose_algorithm();
 
@@ -52,11 +54,14 @@ class MeshCommunicator final : public Communicator {
   DataLink& link(int peer) { return *links_[static_cast<size_t>(peer)]; }
   template <typename Step>
   void drive(const Wait& wait, Step step);
+  void finish(const Wait& wait);  // with nothing to do on the way
   void sleep_until(Clock::time_point deadline);
   void give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since, Clock::time_point deadline);
   [[noreturn]] void fail(Failure failure, int rank, const std::string& message);
   [[noreturn]] void on_closed(int peer);
   [[noreturn]] void on_corrupt(int peer, Op op);
+
+  static constexpr size_t kNever = std::numeric_limits<size_t>::max();
 
   const GroupOptions options_;
   const int rank_;
