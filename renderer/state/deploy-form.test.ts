@@ -56,6 +56,7 @@ const form: DeployForm = {
   context: null,
   maxSequences: null,
   weights: null,
+  wire: null,
   name: '',
 }
 
@@ -97,10 +98,13 @@ test('the request groups devices by machine and leaves automatic things out', ()
       { machine: 'b', devices: [{ kind: 'cuda', index: 0 }] },
     ],
   })
-  expect(planRequestOf({ ...form, shares: [1, 2, 3], context: 512, weights: 'int8' }, 'm', ranks)).toMatchObject({
+  expect(
+    planRequestOf({ ...form, shares: [1, 2, 3], context: 512, weights: 'int8', wire: 'int8' }, 'm', ranks),
+  ).toMatchObject({
     shares: [1, 2, 3],
     context: 512,
     weights: 'int8',
+    wire: 'int8',
   })
 })
 

@@ -17,6 +17,8 @@ export interface DeployForm {
   context: number | null
   maxSequences: number | null
   weights: NonNullable<PlanRequest['weights']> | null
+  /** not on the screen: kept when a deployment from the command line is served again */
+  wire: NonNullable<PlanRequest['wire']> | null
   name: string
 }
 
@@ -27,6 +29,7 @@ export const useDeployForm = create<DeployForm>(() => ({
   context: null,
   maxSequences: null,
   weights: null,
+  wire: null,
   name: '',
 }))
 
@@ -50,6 +53,7 @@ export function formOf(deployment: Deployment): DeployForm {
     context: plan.context,
     maxSequences: plan.maxSequences,
     weights: plan.weights === 'stored' ? null : plan.weights,
+    wire: plan.wire === 'int8' ? 'int8' : null,
     name,
   }
 }
@@ -113,5 +117,6 @@ export function planRequestOf(
     ...(form.context === null ? {} : { context: form.context }),
     ...(form.maxSequences === null ? {} : { maxSequences: form.maxSequences }),
     ...(form.weights === null ? {} : { weights: form.weights }),
+    ...(form.wire === null ? {} : { wire: form.wire }),
   }
 }
