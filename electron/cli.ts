@@ -188,6 +188,7 @@ interface PlanOptions {
   context?: string
   dtype?: PlanRequest['weights']
   kvDtype?: PlanRequest['kvDtype']
+  wire?: PlanRequest['wire']
   name?: string
   engine?: 'native' | 'vllm-ray'
 }
@@ -206,6 +207,13 @@ function planOptions(parent: Command): Command {
         'what keys and values are kept in: int8 takes half the memory of bf16 and is a little less exact',
       ).choices(['bf16', 'int8', 'f32']),
     )
+    .addOption(
+      new Option('--wire <type>', 'what values are between ranks; int8 halves what prompts send').choices([
+        'bf16',
+        'int8',
+        'f32',
+      ]),
+    )
 }
 
 function planRequestOf(model: string, options: PlanOptions): PlanRequest {
@@ -216,6 +224,7 @@ function planRequestOf(model: string, options: PlanOptions): PlanRequest {
     context: options.context === undefined ? undefined : parseCount(options.context),
     weights: options.dtype,
     kvDtype: options.kvDtype,
+    wire: options.wire,
   }
 }
 

@@ -33,6 +33,7 @@ export function createPlanner({ state, library }: PlannerDeps): Planner {
         maxSequences: request.maxSequences,
         weights: request.weights,
         kvDtype: request.kvDtype,
+        wire: request.wire,
       })
       return { plan, model, splittable: opened.splittable(plan.context) }
     },

@@ -67,6 +67,7 @@ export async function serve(folder: string, context = 700): Promise<Port> {
     kvDtype: 'f32',
     kvBlocks: 200,
     kvBlockSize: 16,
+    wire: 'bf16',
     maxSequences: 8,
     context,
   } as unknown as Plan

@@ -137,7 +137,7 @@ export function models(values: Model[]): string {
 
 export function plan(value: Plan): string {
   return [
-    `${value.modelName} on ${value.ranks.length} rank${value.ranks.length === 1 ? '' : 's'}, context ${value.context}, weights ${value.weights}, KV cache ${value.kvDtype}: ${value.fits ? 'fits' : `short by ${formatBytes(value.shortBy)}`}`,
+    `${value.modelName} on ${value.ranks.length} rank${value.ranks.length === 1 ? '' : 's'}, context ${value.context}, weights ${value.weights}, KV cache ${value.kvDtype}${value.wire === 'int8' ? ', int8 between ranks' : ''}: ${value.fits ? 'fits' : `short by ${formatBytes(value.shortBy)}`}`,
     table([
       ['RANK', 'MACHINE', 'DEVICE', 'SHARE', 'HEADS', 'FFN', 'WEIGHTS', 'KV', 'FREE'],
       ...value.ranks.map((rank) => [

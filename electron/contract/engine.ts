@@ -9,6 +9,10 @@ import * as z from 'zod/mini'
 export const dtype = z.enum(['f32', 'f16', 'bf16'])
 export type DType = z.infer<typeof dtype>
 
+/** what values are between ranks; int8: blocks of 64 with a scale */
+export const wireType = z.enum(['bf16', 'int8', 'f32'])
+export type WireType = z.infer<typeof wireType>
+
 /**
  * What a tensor is for. Matrices are row-major [rows = outputs, cols = inputs] as the published
  * checkpoints store them. Fused roles are the concatenation, row-wise, of this rank's slices:

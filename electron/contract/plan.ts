@@ -1,6 +1,6 @@
 /** Plans: which devices, which split, what it needs, how fast it should be, and why. */
 import * as z from 'zod/mini'
-import { rankSplit } from './engine.ts'
+import { rankSplit, wireType } from './engine.ts'
 
 /** Devices of one machine: none named = its best (all GPUs, or the CPU). */
 export const deviceChoice = z.object({
@@ -21,6 +21,8 @@ export const planRequest = z.object({
   weights: z.optional(z.enum(['stored', 'f32', 'bf16', 'int8', 'int4'])),
   /** what keys and values are kept in; absent = f32 where the weights are, else bf16 */
   kvDtype: z.optional(z.enum(['f32', 'bf16', 'int8'])),
+  /** absent: f32 where the weights are, else bf16 */
+  wire: z.optional(wireType),
 })
 export type PlanRequest = z.infer<typeof planRequest>
 
@@ -58,6 +60,7 @@ export const plan = z.object({
   kvDtype: z.enum(['f32', 'bf16', 'int8']),
   kvBlocks: z.number(),
   kvBlockSize: z.number(),
+  wire: wireType,
   fits: z.boolean(),
   /** bytes missing on the tightest device; 0 when it fits */
   shortBy: z.number(),

@@ -3,7 +3,7 @@
  * Shards do not travel here but on a channel of their own (`lanyard-worker put`).
  */
 import * as z from 'zod/mini'
-import { engineSpec, samplingParams } from './engine.ts'
+import { engineSpec, samplingParams, wireType } from './engine.ts'
 import { hardware } from './machine.ts'
 import { logLine, machineSample } from './monitor.ts'
 import { call, defineContract, stream } from './rpc/contract.ts'
@@ -156,7 +156,7 @@ export const workerContract = defineContract({
       key: z.string(),
       epoch: z.number(),
       bind: z.string(),
-      wire: z.enum(['bf16', 'f32']),
+      wire: wireType,
     }),
     z.object({ pid: z.number(), port: z.number() }),
   ),

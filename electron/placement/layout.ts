@@ -1,5 +1,5 @@
 /** One way to place a model on some devices: shares, splits, memory, speed; no advice yet. */
-import type { RankSplit } from '../contract/engine.ts'
+import type { RankSplit, WireType } from '../contract/engine.ts'
 import type { Predicted } from '../contract/plan.ts'
 import type { Seat } from './devices.ts'
 import { type KvDtype, type Memory, memoryOf, type PlanModel, type Weights } from './model.ts'
@@ -11,6 +11,7 @@ export interface LayoutOptions {
   sequences: number
   weights: Weights
   kv: KvDtype
+  wire: WireType
   links: readonly PlanLink[]
   /** given by the user: taken as they are, even where memory speaks against them */
   shares: readonly number[] | null
@@ -45,14 +46,13 @@ export function layOut(model: PlanModel, seats: readonly Seat[], options: Layout
     const splits = splitsOf(model.decoder, given, model.lowBit?.group)
     const memory = splits.map((split, rank) => memoryOf(model, split, rank, options))
     const shortBy = Math.max(0, ...missing(seats, memory).values())
-    const wireBytes = options.weights === 'f32' ? 4 : 2
     return {
       seats,
       shares: given,
       splits,
       memory,
       shortBy,
-      predicted: speedOf(model, seats, splits, { ...options, wireBytes }),
+      predicted: speedOf(model, seats, splits, options),
       options,
     }
   }

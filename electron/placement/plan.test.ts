@@ -127,6 +127,17 @@ describe('a plan', () => {
     expect(plan.predicted.source).toBe('measured on your machines')
   })
 
+  test('counts what is on the wire', () => {
+    const devices = [device('a', 80), device('b', 80)]
+    const [f32, bf16, int8] = (['f32', undefined, 'int8'] as const).map((wire) => makePlan({ model, devices, wire }))
+    expect(bf16!.wire).toBe('bf16')
+    expect(f32!.bytesPerToken / bf16!.bytesPerToken).toBe(2)
+    expect(int8!.bytesPerToken / bf16!.bytesPerToken).toBe(1.0625 / 2)
+    expect(int8!.predicted.allReduceMs).toBeLessThan(bf16!.predicted.allReduceMs)
+    expect(int8!.predicted.firstTokenSeconds).toBeLessThan(bf16!.predicted.firstTokenSeconds)
+    expect(makePlan({ model, devices, weights: 'f32' }).wire).toBe('f32')
+  })
+
   test('shares one device’s memory, cores and speed among its ranks', () => {
     const cpu = device('a', 64, 2e10, { kind: 'cpu', threads: 8 })
     const plan = makePlan({ model, devices: [cpu, cpu, cpu] })

@@ -1,11 +1,12 @@
 /** The plan: a layout, whether it fits, what would, what else could be done, and why, in sentences. */
 import { LanyardError } from '../contract/errors.ts'
+import type { WireType } from '../contract/engine.ts'
 import type { Plan } from '../contract/plan.ts'
 import { alternativesOf, explanationOf, gigabytes, warningsOf, wouldFitOf } from './advice.ts'
 import { type PlanDevice, type Seat, seatsOf } from './devices.ts'
 import { type Layout, type LayoutOptions, layOut } from './layout.ts'
 import { type KvDtype, kvBlocksOf, kvBlockSize, type PlanModel, type Weights } from './model.ts'
-import type { PlanLink } from './speed.ts'
+import { type PlanLink, wireBytes } from './speed.ts'
 
 export interface PlanInput {
   model: PlanModel
@@ -21,6 +22,8 @@ export interface PlanInput {
   weights?: Weights
   /** absent: f32 where the weights are, else bf16 */
   kvDtype?: KvDtype
+  /** absent: f32 where the weights are, else bf16 */
+  wire?: WireType
   /** what is known of the network between the machines */
   links?: readonly PlanLink[]
 }
@@ -77,6 +80,7 @@ function choose(input: PlanInput, seats: readonly Seat[]): Layout {
   const base: Omit<LayoutOptions, 'context' | 'sequences'> = {
     weights,
     kv: input.kvDtype ?? (f32 ? 'f32' : 'bf16'),
+    wire: input.wire ?? (weights === 'f32' ? 'f32' : 'bf16'),
     links: input.links ?? [],
     shares: input.shares ?? null,
   }
@@ -134,6 +138,7 @@ export function makePlan(input: PlanInput): Plan {
     kvDtype: options.kv,
     kvBlocks: kvBlocksOf(options.context, options.sequences),
     kvBlockSize,
+    wire: options.wire,
     fits: layout.shortBy === 0,
     shortBy: layout.shortBy,
     wouldFit: layout.shortBy === 0 ? [] : wouldFitOf(model, layout),
@@ -147,8 +152,8 @@ export function makePlan(input: PlanInput): Plan {
 
 /** Two all-reduces per layer; each rank sends its partial sums to every other. */
 function bytesPerToken(model: PlanModel, layout: Layout): number {
-  const wire = layout.options.weights === 'f32' ? 4 : 2
-  return 2 * model.decoder.layers * model.decoder.hidden * wire * (layout.seats.length - 1)
+  const { decoder } = model
+  return 2 * decoder.layers * decoder.hidden * wireBytes[layout.options.wire] * (layout.seats.length - 1)
 }
 
 /** Throws `plan_too_big` for a plan that does not fit: by how much, and what would. */

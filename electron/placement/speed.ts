@@ -2,7 +2,7 @@
  * How fast a split should be. Decoding reads every weight once per token, so a phase takes as long as the slowest
  * rank needs to read its part; two all-reduces per layer separate the phases.
  */
-import type { RankSplit } from '../contract/engine.ts'
+import type { RankSplit, WireType } from '../contract/engine.ts'
 import type { Predicted } from '../contract/plan.ts'
 import type { Seat } from './devices.ts'
 import { type KvDtype, kvBytesPerToken, matrixBytes, type PlanModel, stepTokens, type Weights } from './model.ts'
@@ -35,9 +35,11 @@ export interface SpeedOptions {
   weights: Weights
   kv: KvDtype
   links: readonly PlanLink[]
-  /** bytes of one value on the wire */
-  wireBytes: number
+  wire: WireType
 }
+
+/** Bytes of one value on the wire; int8 with its part of the scale. */
+export const wireBytes: Record<WireType, number> = { f32: 4, bf16: 2, int8: 1 + 4 / 64 }
 
 /** The slowest path among the machines of a plan. */
 function slowestLink(
@@ -93,7 +95,7 @@ export function speedOf(
   const compute = attention + ffn + head
 
   const link = slowestLink(seats, options.links)
-  const reduce = 2 * d.layers * allReduceSeconds(d.hidden * options.wireBytes, seats.length, link)
+  const reduce = 2 * d.layers * allReduceSeconds(d.hidden * wireBytes[options.wire], seats.length, link)
   const step = compute + reduce + overheadSeconds
 
   // A prompt of one full step, bound by arithmetic rather than by reading.
@@ -102,7 +104,8 @@ export function speedOf(
     const read = (a + f) * bytes.layers + h * bytes.head
     return Math.max((2 * (a + f) * stepTokens + 2 * h) / seats[rank]!.flops, read / seats[rank]!.speed)
   })
-  const promptReduce = 2 * d.layers * allReduceSeconds(stepTokens * d.hidden * options.wireBytes, seats.length, link)
+  const promptReduce =
+    2 * d.layers * allReduceSeconds(stepTokens * d.hidden * wireBytes[options.wire], seats.length, link)
   const measured = seats.every((seat) => seat.measured) && link.measured
   return {
     tokensPerSecond: 1 / step,

@@ -104,7 +104,7 @@ export async function startNativeDeployment(
             key,
             epoch: 1,
             bind: seats.length > 1 ? bind : '',
-            wire: plan.weights === 'f32' ? 'f32' : 'bf16',
+            wire: plan.wire,
           },
           { timeoutMs: 60_000 },
         )

@@ -28,12 +28,14 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr const char* kUsage = R"(bench_tp [--shape 1b] [--weights bf16|int8|int4|f32] [--prompt N] [--tokens N] [--rounds N]
+constexpr const char* kUsage = R"(bench_tp [--shape 1b] [--weights bf16|int8|int4|f32] [--wire bf16,int8,f32] [--prompt N] [--tokens N] [--rounds N]
          [--switch FILE] [--networks LIST] [--rival NAME COMMAND]… [--rival-alone NAME COMMAND]…
 
   --shape        0.1b, 0.5b or 1b (default 1b); weights are random
   --weights      what matrices become on load (default bf16)
-  --prompt       tokens read before (default 16);  --tokens  tokens written in a run (default 32)
+  --wire         what values are between the ranks (default bf16); several take turns
+  --prompt       tokens read before, in one step (default 16); their speed is printed from 64 on
+  --tokens       tokens written in a run (default 32)
   --rounds       runs of every column; the median is printed (default 3)
   --networks     some of shared,plain,1gbit,delay (default: those that can be had). shared: shared memory; the others join
                  two network namespaces, which needs root: plain: a pair of virtual cards; 1gbit: the same shaped by tbf;
@@ -58,6 +60,7 @@ struct Options {
   const bench::Shape* shape = bench::shape_named("1b");
   model::WeightType weights = model::WeightType::bf16;
   std::string weights_name = "bf16", delay_switch, networks;
+  std::vector<comm::Wire> wires{comm::Wire::bf16};
   int prompt = 16, tokens = 32, rounds = 3;
   std::vector<Rival> rivals;
 };
@@ -90,6 +93,15 @@ Options parse(int argc, char** argv) {
       const auto type = types.find(o.weights_name);
       if (type == types.end()) usage("Weights are bf16, int8, int4 or f32.");
       o.weights = type->second;
+    } else if (name == "--wire") {
+      o.wires.clear();
+      std::istringstream names(value());
+      for (std::string one; std::getline(names, one, ',');) {
+        const auto wire = comm::wire_named(one);
+        if (!wire) usage("Values on the wire are bf16, int8 or f32.");
+        o.wires.push_back(*wire);
+      }
+      if (o.wires.empty()) usage("--wire needs a type.");
     } else if (name == "--prompt") o.prompt = number();
     else if (name == "--tokens") o.tokens = number();
     else if (name == "--rounds") o.rounds = number();
@@ -181,7 +193,8 @@ class Networks {
       ::dup2(ends[1], 1);
       ::close(ends[0]);
       const auto port = [&](int i) { return "d" + std::to_string(i) + ",netns=" + n.space[i] + ",delay=100us,rate=1gbit"; };
-      ::execlp("nice", "nice", "-n", "-10", program.c_str(), "--spin", "30us", "--port", port(0).c_str(), "--port", port(1).c_str(), nullptr);
+      // A real switch takes no time of the ranks' cores to wake up on.
+      ::execlp("chrt", "chrt", "-f", "10", program.c_str(), "--spin", "30us", "--port", port(0).c_str(), "--port", port(1).c_str(), nullptr);
       ::_exit(127);
     }
     ::close(ends[1]);
@@ -204,12 +217,13 @@ struct Order {
   char host[2][48];
   uint16_t port[2];
   bool tcp;
+  comm::Wire wire;
 };
 
 struct Answer {
   bool done = true;
   uint16_t port = 0;
-  double seconds = 0, collective_seconds = 0;
+  double seconds = 0, collective_seconds = 0, prompt_seconds = 0;
   char text[300] = "";
 };
 
@@ -221,7 +235,7 @@ class Current final : public comm::Communicator {
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
-  void all_reduce_sum(float* data, size_t count) override { group->all_reduce_sum(data, count); }
+  void all_reduce_sum(float* data, size_t count, const comm::IdleWork& idle) override { group->all_reduce_sum(data, count, idle); }
   void gather(const void* send, size_t bytes, void* receive, int root) override { group->gather(send, bytes, receive, root); }
   void broadcast(void* data, size_t bytes, int root) override { group->broadcast(data, bytes, root); }
   void broadcast_blob(std::vector<std::byte>& blob, int root) override { group->broadcast_blob(blob, root); }
@@ -313,6 +327,7 @@ class Rank {
           g.key.fill(9);
           // A core of its own: spinning takes nothing from anyone.
           g.spin_micros = 200;
+          g.wire = order.wire;
           g.transport = order.tcp ? comm::Transport::tcp : comm::Transport::automatic;
           comm.group.reset();
           door = std::make_unique<comm::TcpGroup>(order.host[rank], g);
@@ -346,8 +361,11 @@ class Rank {
       engine::StepOutcome outcome;
       const auto began = Clock::now();
       engine.step(plan, outcome);
-      if (step > 0) {
-        answer.seconds += std::chrono::duration<double>(Clock::now() - began).count();
+      const double took = std::chrono::duration<double>(Clock::now() - began).count();
+      if (step == 0) {
+        answer.prompt_seconds = took;
+      } else {
+        answer.seconds += took;
         answer.collective_seconds += outcome.comm_micros / 1e6;
       }
       piece = {0, o.prompt + step, {outcome.tokens[0].id}, true};
@@ -361,6 +379,9 @@ class Rank {
 
 // ── the table ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+// Prompts of fewer tokens are there to be written after; their speed says nothing.
+constexpr int kSpokenPrompt = 64;
+
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
@@ -368,8 +389,9 @@ double median(std::vector<double> values) {
   return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-Answer run_split(Rank& root, Rank& other, const Network& network) {
+Answer run_split(Rank& root, Rank& other, const Network& network, comm::Wire wire) {
   Order order{};
+  order.wire = wire;
   std::snprintf(order.host[0], sizeof order.host[0], "%s", network.host[0].c_str());
   std::snprintf(order.host[1], sizeof order.host[1], "%s", network.host[1].c_str());
   order.tcp = network.name != "shared";
@@ -424,38 +446,57 @@ void run(const Options& o) {
   std::fflush(stdout);
 
   const std::string one_name = "one rank, one thread", two_name = "one rank, two threads";
-  std::map<std::string, std::vector<double>> speed, share;
+  std::map<std::string, std::vector<double>> speed, share, prompt;
+  const auto column = [](const Network& network, comm::Wire wire) { return network.name + " " + comm::wire_name(wire); };
   Order order{};
   order.kind = Order::run;
   for (int round = 0; round < o.rounds; ++round) {
     for (const auto& [rank, name] : {std::pair{&alone, &one_name}, std::pair{&both, &two_name}}) {
       rank->tell(order);
-      speed[*name].push_back(o.tokens / rank->answer().seconds);
+      const Answer answer = rank->answer();
+      speed[*name].push_back(o.tokens / answer.seconds);
+      prompt[*name].push_back(o.prompt / answer.prompt_seconds);
     }
     for (const Rival& rival : o.rivals) {
       if (rival.alone) speed[rival.name].push_back(run_rival(rival, nullptr));
     }
     for (const Network& network : networks) {
-      const Answer answer = run_split(root, other, network);
-      speed[network.name].push_back(o.tokens / answer.seconds);
-      share[network.name].push_back(answer.collective_seconds / answer.seconds);
+      for (const comm::Wire wire : o.wires) {
+        const Answer answer = run_split(root, other, network, wire);
+        const std::string name = column(network, wire);
+        speed[name].push_back(o.tokens / answer.seconds);
+        share[name].push_back(answer.collective_seconds / answer.seconds);
+        prompt[name].push_back(o.prompt / answer.prompt_seconds);
+      }
       for (const Rival& rival : o.rivals) {
         if (!rival.alone && !network.space[0].empty()) speed[rival.name + "/" + network.name].push_back(run_rival(rival, &network));
       }
     }
   }
 
-  const double one = median(speed[one_name]);
+  const double one = median(speed[one_name]), one_prompt = median(prompt[one_name]);
+  const auto print_prompt = [&](const std::string& name) {
+    const double mine = median(prompt[name]);
+    if (o.prompt >= kSpokenPrompt) std::printf("  prompt %8.1f tok/s  %5.2fx", mine, mine / one_prompt);
+  };
   for (const std::string& name : {one_name, two_name}) {
-    std::printf("  %-34s %8.2f tok/s  %5.2fx\n", name.c_str(), median(speed[name]), median(speed[name]) / one);
+    std::printf("  %-40s %8.2f tok/s  %5.2fx", name.c_str(), median(speed[name]), median(speed[name]) / one);
+    print_prompt(name);
+    std::printf("\n");
   }
   for (const Rival& rival : o.rivals) {
-    if (rival.alone) std::printf("  %-34s %8.2f tok/s\n", rival.name.c_str(), median(speed[rival.name]));
+    if (rival.alone) std::printf("  %-40s %8.2f tok/s\n", rival.name.c_str(), median(speed[rival.name]));
   }
   std::printf("  two ranks, one core each:\n");
   for (const Network& network : networks) {
-    const double mine = median(speed[network.name]);
-    std::printf("  %-34s %8.2f tok/s  %5.2fx  collectives %4.1f %%", network.title.c_str(), mine, mine / one, 100 * median(share[network.name]));
+    double mine = 0;
+    for (const comm::Wire wire : o.wires) {
+      const std::string name = column(network, wire);
+      mine = median(speed[name]);
+      std::printf("%s  %-40s %8.2f tok/s  %5.2fx  collectives %4.1f %%", wire == o.wires[0] ? "" : "\n",
+                  (network.title + ", " + comm::wire_name(wire)).c_str(), mine, mine / one, 100 * median(share[name]));
+      print_prompt(name);
+    }
     for (const Rival& rival : o.rivals) {
       if (!rival.alone && network.space[0].empty()) continue;
       const double theirs = median(speed[rival.alone ? rival.name : rival.name + "/" + network.name]);

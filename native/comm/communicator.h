@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lanyard::comm {
@@ -48,6 +50,13 @@ struct CommStats {
   std::vector<uint64_t> last;   // [size] how often this rank's part of an all-reduce was the last to arrive
 };
 
+// Small pieces of the caller's own work for the time in which an operation waits and has nothing to move. `step` does one
+// piece of at most about a microsecond and says whether there is more; null: nothing to do. It must not throw.
+struct IdleWork {
+  bool (*step)(void* context) = nullptr;
+  void* context = nullptr;
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -57,7 +66,7 @@ class Communicator {
 
   // data[count] becomes the sum of all ranks' data, the same bits on every rank: partials are rounded to the wire type
   // and added in f32 in rank order.
-  virtual void all_reduce_sum(float* data, size_t count) = 0;
+  virtual void all_reduce_sum(float* data, size_t count, const IdleWork& idle = {}) = 0;
 
   // Root's receive[size * bytes] gets every rank's send[bytes] in rank order. `receive` is ignored on other ranks.
   virtual void gather(const void* send, size_t bytes, void* receive, int root) = 0;
@@ -82,7 +91,12 @@ class Communicator {
 // A group of one: every operation is the identity.
 std::unique_ptr<Communicator> make_single();
 
-enum class Wire : uint8_t { bf16 = 0, f32 = 1 };
+// What values are on the wire. int8: blocks of 64 with a scale, 1.06 bytes per value; sums of 64 values are then known to
+// about a 250th of the largest of them.
+enum class Wire : uint8_t { bf16 = 0, f32 = 1, int8 = 2 };
+
+const char* wire_name(Wire wire) noexcept;
+std::optional<Wire> wire_named(std::string_view name) noexcept;
 
 enum class Algorithm : uint8_t { measured, one_shot, two_shot };
 

@@ -2,12 +2,11 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
-#include "shared_link.h"
 #include "wire.h"
 
 namespace lanyard::comm {
@@ -16,7 +15,6 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr size_t kNever = std::numeric_limits<size_t>::max();
 constexpr size_t kAlign = 64;
 // A rank's failure is told to the others before it is thrown here, but not waited for longer than this.
 constexpr auto kAnnounce = milliseconds(150);
@@ -33,7 +31,8 @@ microseconds spin_time(int requested) {
   if (requested >= 0) return microseconds(requested);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
-  const bool several = ::sched_getaffinity(0, sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) >= 2;
+  // The main thread's: the calling one may be pinned.
+  const bool several = ::sched_getaffinity(::getpid(), sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) >= 2;
   return microseconds(several ? 100 : 0);
 }
 
@@ -51,12 +50,12 @@ struct Range {
   size_t size() const { return end - begin; }
 };
 
-// The part of `count` elements that a rank reduces in two-shot.
-Range slice_of(int rank, int size, size_t count) {
-  const size_t r = static_cast<size_t>(rank), n = static_cast<size_t>(size);
-  const size_t each = count / n, rest = count % n;
-  const size_t begin = r * each + std::min(r, rest);
-  return {begin, begin + each + (r < rest ? 1 : 0)};
+// The part of `count` elements that a rank reduces in two-shot: whole blocks of `block`.
+Range slice_of(int rank, int size, size_t count, size_t block) {
+  const size_t r = static_cast<size_t>(rank), n = static_cast<size_t>(size), blocks = (count + block - 1) / block;
+  const size_t each = blocks / n, rest = blocks % n;
+  const size_t begin = r * each + std::min(r, rest), end = begin + each + (r < rest ? 1 : 0);
+  return {std::min(begin * block, count), std::min(end * block, count)};
 }
 
 }  // namespace
@@ -135,6 +134,7 @@ uint8_t* MeshCommunicator::scratch(size_t bytes) {
 // Moves bytes both ways on all connections until every started message is through. `step` runs after each progress.
 template <typename Step>
 void MeshCommunicator::drive(const Wait& wait, Step step) {
+  bool has_work = wait.meanwhile.step != nullptr;
   const auto started = Clock::now();
   auto idle_since = started;
   auto deadline = wait.idle ? Clock::time_point::max() : std::max(started + options_.op_timeout, wait.at_least);
@@ -169,6 +169,10 @@ void MeshCommunicator::drive(const Wait& wait, Step step) {
       if (deadline == Clock::time_point::max()) deadline = now + options_.op_timeout;
       continue;
     }
+    if (has_work) {
+      has_work = wait.meanwhile.step(wait.meanwhile.context);
+      if (has_work) continue;
+    }
     if (now - idle_since < spin_) {
       if (now - idle_since < kImpolite) relax();
       else ::sched_yield();
@@ -179,6 +183,10 @@ void MeshCommunicator::drive(const Wait& wait, Step step) {
     sleep_until(deadline);
   }
   if (wait.counted) stats_.seconds += std::chrono::duration<double>(Clock::now() - started).count();
+}
+
+void MeshCommunicator::finish(const Wait& wait) {
+  drive(wait, [] {});
 }
 
 void MeshCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since,
@@ -223,74 +231,78 @@ void MeshCommunicator::sleep_until(Clock::time_point deadline) {
   if ((polled[0].revents & POLLIN) != 0) state_->drain_caller_wake();
 }
 
-void MeshCommunicator::all_reduce_sum(float* data, size_t count) {
+void MeshCommunicator::all_reduce_sum(float* data, size_t count, const IdleWork& idle) {
   if (size_ == 1) begin();  // a sum of one is itself, unrounded
-  else if (count * wire_bytes(options_.wire) >= two_shot_from_) two_shot(data, count);
-  else one_shot(data, count);
+  else if (wire_bytes(options_.wire, count) >= two_shot_from_) two_shot(data, count, idle);
+  else one_shot(data, count, idle);
   ++stats_.last[static_cast<size_t>(last_arrival_)];
 }
 
-void MeshCommunicator::one_shot(float* data, size_t count) {
+void MeshCommunicator::one_shot(float* data, size_t count, const IdleWork& idle) {
   const uint32_t sequence = begin();
-  const size_t width = wire_bytes(options_.wire), bytes = count * width, stride = aligned(bytes);
+  const Wire wire = options_.wire;
+  const size_t bytes = wire_bytes(wire, count), stride = aligned(bytes);
   uint8_t* const parts_memory = scratch(stride * static_cast<size_t>(size_));
   std::array<const uint8_t*, kMaxRanks> parts{};
   for (int r = 0; r < size_; ++r) parts[static_cast<size_t>(r)] = parts_memory + stride * static_cast<size_t>(r);
   uint8_t* const own = parts_memory + stride * static_cast<size_t>(rank_);
-  to_wire(options_.wire, data, count, own);
+  to_wire(wire, data, count, own);
   for (DataLink* peer : peers_) {
     peer->send(Op::all_reduce, sequence, {own, bytes});
     peer->receive(Op::all_reduce, sequence, {parts_memory + stride * static_cast<size_t>(peer->rank()), bytes});
   }
   size_t summed = 0;
-  drive({Op::all_reduce}, [&] {
+  drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
     size_t ready = bytes;
     for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
-    const size_t n = ready / width - summed;
+    const size_t n = whole_values(wire, ready, count) - summed;
     if (n == 0) return;
     std::array<const uint8_t*, kMaxRanks> from{};
-    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + summed * width;
-    sum_in_rank_order(options_.wire, from.data(), size_, n, data + summed);
+    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + wire_bytes(wire, summed);
+    sum_in_rank_order(wire, from.data(), size_, n, data + summed);
     summed += n;
   });
 }
 
-void MeshCommunicator::two_shot(float* data, size_t count) {
+void MeshCommunicator::two_shot(float* data, size_t count, const IdleWork& idle) {
   const uint32_t sequence = begin();
-  const size_t width = wire_bytes(options_.wire), whole = aligned(count * width);
-  const Range own = slice_of(rank_, size_, count);
-  const size_t own_bytes = own.size() * width, stride = aligned(own_bytes);
+  const Wire wire = options_.wire;
+  // Where a block's first element is on the wire.
+  const auto at = [wire](size_t element) { return wire_bytes(wire, element); };
+  const size_t whole = aligned(at(count));
+  const Range own = slice_of(rank_, size_, count, wire_block(wire));
+  const size_t own_bytes = at(own.size()), stride = aligned(own_bytes);
   // own partials, then the whole result as it arrives, then this rank's slice from every other rank
   uint8_t* const partial = scratch(2 * whole + stride * static_cast<size_t>(size_));
   uint8_t* const result = partial + whole;
   uint8_t* const slices = result + whole;
-  to_wire(options_.wire, data, count, partial);
+  to_wire(wire, data, count, partial);
   std::array<const uint8_t*, kMaxRanks> parts{};
-  parts[static_cast<size_t>(rank_)] = partial + own.begin * width;
+  parts[static_cast<size_t>(rank_)] = partial + at(own.begin);
   for (DataLink* peer : peers_) {
-    const Range theirs = slice_of(peer->rank(), size_, count);
+    const Range theirs = slice_of(peer->rank(), size_, count, wire_block(wire));
     uint8_t* const part = slices + stride * static_cast<size_t>(peer->rank());
     parts[static_cast<size_t>(peer->rank())] = part;
-    peer->send(Op::all_reduce, sequence, {partial + theirs.begin * width, theirs.size() * width},
-               {result + own.begin * width, own_bytes});
-    peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + theirs.begin * width, theirs.size() * width});
+    peer->send(Op::all_reduce, sequence, {partial + at(theirs.begin), at(theirs.size())},
+               {result + at(own.begin), own_bytes});
+    peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + at(theirs.begin), at(theirs.size())});
   }
   size_t summed = 0;
-  drive({Op::all_reduce}, [&] {
+  drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
     size_t ready = own_bytes;
     for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
-    const size_t n = ready / width - summed;
+    const size_t n = whole_values(wire, ready, own.size()) - summed;
     if (n == 0) return;
     std::array<const uint8_t*, kMaxRanks> from{};
-    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + summed * width;
+    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + wire_bytes(wire, summed);
     float* const to = data + own.begin + summed;
-    sum_in_rank_order(options_.wire, from.data(), size_, n, to);
-    to_wire(options_.wire, to, n, result + (own.begin + summed) * width);
+    sum_in_rank_order(wire, from.data(), size_, n, to);
+    to_wire(wire, to, n, result + at(own.begin + summed));
     summed += n;
-    shareable_ = summed * width;
+    shareable_ = at(summed);
   });
   // Everyone uses the rounded sums, their owner too.
-  from_wire(options_.wire, result, count, data);
+  from_wire(wire, result, count, data);
 }
 
 void MeshCommunicator::gather(const void* send, size_t bytes, void* receive, int root) {
@@ -306,7 +318,7 @@ void MeshCommunicator::gather(const void* send, size_t bytes, void* receive, int
     uint8_t* const own = to + static_cast<size_t>(rank_) * bytes;
     if (bytes > 0 && own != from) std::memmove(own, from, bytes);
   }
-  drive({Op::gather}, [] {});
+  finish({Op::gather});
 }
 
 void MeshCommunicator::broadcast(void* data, size_t bytes, int root) {
@@ -317,7 +329,7 @@ void MeshCommunicator::broadcast(void* data, size_t bytes, int root) {
   } else {
     link(root).receive(Op::broadcast, sequence, {memory, bytes});
   }
-  drive({Op::broadcast}, [] {});
+  finish({Op::broadcast});
 }
 
 // The first frame holds the whole length and as much of the blob as fits: a step's plan is one frame.
@@ -334,12 +346,12 @@ void MeshCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
       peer->send(Op::blob, sequence, {first, kLength + with_length}, {bytes + with_length, blob.size() - with_length});
     }
     shareable_ = blob.size();
-    drive({Op::blob}, [] {});
+    finish({Op::blob});
     return;
   }
   DataLink& source = link(root);
   source.receive_any(Op::blob, sequence, first, kLength);
-  drive({Op::blob, true, false}, [] {});
+  finish({Op::blob, true, false});
   uint64_t length = 0;
   for (size_t i = 0; i < kLength; ++i) length |= uint64_t{first[i]} << (8 * i);
   const size_t with_length = source.received(0) - kLength;
@@ -351,120 +363,22 @@ void MeshCommunicator::broadcast_blob(std::vector<std::byte>& blob, int root) {
   std::copy_n(first + kLength, with_length, bytes);
   if (length == with_length) return;
   source.receive_rest({bytes + with_length, length - with_length});
-  drive({Op::blob}, [] {});
+  finish({Op::blob});
 }
 
 double MeshCommunicator::measure(size_t elements, int rounds) {
   std::vector<float> data(elements);
   std::vector<double> micros;
-  all_reduce_sum(data.data(), elements);
+  all_reduce_sum(data.data(), elements, {});
   for (int round = 0; round < rounds; ++round) {
     const auto started = Clock::now();
-    all_reduce_sum(data.data(), elements);
+    all_reduce_sum(data.data(), elements, {});
     micros.push_back(std::chrono::duration<double, std::micro>(Clock::now() - started).count());
   }
   if (micros.empty()) return 0;
   const auto middle = micros.begin() + static_cast<ptrdiff_t>(micros.size() / 2);
   std::nth_element(micros.begin(), middle, micros.end());
   return *middle;
-}
-
-void MeshCommunicator::prepare(Clock::time_point until) {
-  share_memory(until);
-  choose_algorithm();
-  before_ = {};
-  before_ = stats();
-  const size_t ranks = stats_.last.size();
-  stats_ = {};
-  stats_.last.resize(ranks);
-}
-
-// Every rank says where it is. Of two in one place the lower makes the memory and the higher says whether it could open
-// it; both then leave TCP behind. All of it travels sealed, so an offer is the other rank's own.
-void MeshCommunicator::share_memory(Clock::time_point until) {
-  using Place = std::array<uint8_t, 32>;
-  struct Pair {
-    Place theirs{};
-    SharedMemory::Offer offer;
-    SharedMemory memory;
-    uint8_t agreed = 0;
-  };
-  const Wait wait{.op = Op::place, .counted = false, .at_least = until};
-  const auto bytes = [](auto& value) { return reinterpret_cast<uint8_t*>(&value); };
-  const Place own = options_.transport == Transport::tcp ? Place{} : own_place();
-  std::vector<Pair> pairs(static_cast<size_t>(size_));
-
-  uint32_t sequence = begin();
-  for (DataLink* peer : peers_) {
-    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
-    peer->send(Op::place, sequence, {own.data(), own.size()});
-    peer->receive(Op::place, sequence, {pair.theirs.data(), pair.theirs.size()});
-  }
-  drive(wait, [] {});
-  std::vector<DataLink*> near;
-  for (DataLink* peer : peers_) {
-    if (own != Place{} && pairs[static_cast<size_t>(peer->rank())].theirs == own) near.push_back(peer);
-  }
-
-  sequence = begin();
-  for (DataLink* peer : near) {
-    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
-    if (rank_ < peer->rank()) {
-      pair.memory = SharedMemory::create(pair.offer);
-      peer->send(Op::place, sequence, {bytes(pair.offer), sizeof pair.offer});
-    } else {
-      peer->receive(Op::place, sequence, {bytes(pair.offer), sizeof pair.offer});
-    }
-  }
-  drive(wait, [] {});
-
-  sequence = begin();
-  for (DataLink* peer : near) {
-    Pair& pair = pairs[static_cast<size_t>(peer->rank())];
-    if (rank_ < peer->rank()) {
-      peer->receive(Op::place, sequence, {&pair.agreed, 1});
-    } else {
-      if (pair.offer.process != 0) pair.memory = SharedMemory::open(pair.offer);
-      pair.agreed = pair.memory ? 1 : 0;
-      peer->send(Op::place, sequence, {&pair.agreed, 1});
-    }
-  }
-  drive(wait, [] {});
-
-  for (DataLink* peer : near) {
-    const int rank = peer->rank();
-    Pair& pair = pairs[static_cast<size_t>(rank)];
-    if (pair.agreed != 1 || !pair.memory) continue;
-    pair.memory.close_file();
-    // All links are sealed ones until here.
-    Fd doorbell = static_cast<SealedLink*>(peer)->release();
-    links_[static_cast<size_t>(rank)] =
-        std::make_unique<SharedLink>(rank, std::move(doorbell), std::move(pair.memory), rank_ < rank, options_.epoch);
-  }
-  for (size_t i = 0; i < peers_.size(); ++i) peers_[i] = &link((rank_ + static_cast<int>(i) + 1) % size_);
-}
-
-void MeshCommunicator::choose_algorithm() {
-  if (options_.algorithm != Algorithm::measured || size_ <= 2) return;
-  constexpr size_t kSizes[] = {4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20};
-  constexpr auto kBudget = milliseconds(500);
-  constexpr int kRounds = 5;
-  const auto started = Clock::now();
-  uint64_t from = kNever;
-  for (const size_t bytes : kSizes) {
-    const size_t elements = bytes / wire_bytes(options_.wire);
-    two_shot_from_ = kNever;
-    const double one = measure(elements, kRounds);
-    two_shot_from_ = 0;
-    const double two = measure(elements, kRounds);
-    if (two >= one) from = kNever;
-    else if (from == kNever) from = bytes;
-    uint8_t more = Clock::now() - started < kBudget;
-    broadcast(&more, 1, 0);
-    if (more == 0) break;
-  }
-  broadcast(&from, sizeof from, 0);
-  two_shot_from_ = from;
 }
 
 }  // namespace lanyard::comm

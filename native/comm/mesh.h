@@ -1,6 +1,7 @@
 // The Communicator over a full mesh of links, one to every other rank. The calling thread drives all of them itself.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -20,7 +21,7 @@ class MeshCommunicator final : public Communicator {
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
-  void all_reduce_sum(float* data, size_t count) override;
+  void all_reduce_sum(float* data, size_t count, const IdleWork& idle) override;
   void gather(const void* send, size_t bytes, void* receive, int root) override;
   void broadcast(void* data, size_t bytes, int root) override;
   void broadcast_blob(std::vector<std::byte>& blob, int root) override;
@@ -38,24 +39,29 @@ class MeshCommunicator final : public Communicator {
     bool idle = false;     // waiting for work: no deadline until its first byte
     bool counted = true;   // time spent belongs into stats
     Clock::time_point at_least{};  // no deadline before this
+    IdleWork meanwhile{};
   };
 
+  // Parts of prepare(), in mesh_prepare.cc.
   void share_memory(Clock::time_point until);
   void choose_algorithm();
 
   uint32_t begin();
   void throw_if_failed();
-  void one_shot(float* data, size_t count);
-  void two_shot(float* data, size_t count);
+  void one_shot(float* data, size_t count, const IdleWork& idle);
+  void two_shot(float* data, size_t count, const IdleWork& idle);
   uint8_t* scratch(size_t bytes);
   DataLink& link(int peer) { return *links_[static_cast<size_t>(peer)]; }
   template <typename Step>
   void drive(const Wait& wait, Step step);
+  void finish(const Wait& wait);  // with nothing to do on the way
   void sleep_until(Clock::time_point deadline);
   void give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since, Clock::time_point deadline);
   [[noreturn]] void fail(Failure failure, int rank, const std::string& message);
   [[noreturn]] void on_closed(int peer);
   [[noreturn]] void on_corrupt(int peer, Op op);
+
+  static constexpr size_t kNever = std::numeric_limits<size_t>::max();
 
   const GroupOptions options_;
   const int rank_;

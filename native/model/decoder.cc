@@ -94,10 +94,10 @@ void Decoder::forward(const ops::Batch& batch, comm::Communicator& comm, const s
   }
 }
 
-void Decoder::reduce(comm::Communicator& comm) {
+void Decoder::reduce(comm::Communicator& comm, const ops::Matrix* next) {
   if (comm.size() == 1) return;
   const auto start = std::chrono::steady_clock::now();
-  ops_.all_reduce(comm, partial_.data, batch_.tokens * partial_.stride);
+  ops_.all_reduce(comm, partial_.data, batch_.tokens * partial_.stride, next);
   comm_micros_ += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -114,7 +114,7 @@ void Decoder::attention_block(int index, comm::Communicator& comm) {
     ops_.zero(partial_.data, tokens * partial_.stride);  // no heads here: the others' sums only
     if (layer.o_bias) ops_.add(partial_, {layer.o_bias, 0}, {}, tokens, d.hidden);
   }
-  reduce(comm);
+  reduce(comm, d.layer_moe[index] ? layer.router.get() : layer.gate_up.get());
   ops_.add(x_, partial_, norm(layer.attn_post_norm), tokens, d.hidden);
 }
 
@@ -122,7 +122,7 @@ void Decoder::ffn_block(int index, comm::Communicator& comm) {
   const DecoderSpec& d = spec_.decoder;
   const LayerWeights& layer = weights_.layers[index];
   d.layer_moe[index] ? mixture(layer) : dense(layer);
-  reduce(comm);
+  reduce(comm, index + 1 < d.layers ? weights_.layers[index + 1].qkv.get() : weights_.lm_head.get());
   ops_.add(x_, partial_, norm(layer.ffn_post_norm), batch_.tokens, d.hidden);
 }
 

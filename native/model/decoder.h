@@ -35,7 +35,8 @@ class Decoder {
   void ffn_block(int layer, comm::Communicator& comm);
   void dense(const LayerWeights& layer);
   void mixture(const LayerWeights& layer);
-  void reduce(comm::Communicator& comm);
+  // `next` is the weight that is read first afterwards, or null.
+  void reduce(comm::Communicator& comm, const ops::Matrix* next);
   ops::Norm norm(const float* weight) const { return {weight, spec_.decoder.norm_eps}; }
 
   const EngineSpec& spec_;

@@ -20,9 +20,9 @@ comm::GroupOptions read_options(const Napi::Object& o) {
   const double epoch = number(o, "epoch");
   if (!(epoch >= 0 && epoch <= 4294967295.0)) throw Error("bad_request", "epoch is not an unsigned 32-bit number.");
   options.epoch = static_cast<uint32_t>(epoch);
-  const std::string wire = text(o, "wire");
-  if (wire != "bf16" && wire != "f32") throw Error("bad_request", "wire is neither bf16 nor f32.");
-  options.wire = wire == "f32" ? comm::Wire::f32 : comm::Wire::bf16;
+  const auto wire = comm::wire_named(text(o, "wire"));
+  if (!wire) throw Error("bad_request", "wire is none of bf16, int8 and f32.");
+  options.wire = *wire;
   const Napi::Value key = o.Get("key");
   if (!key.IsTypedArray() || key.As<Napi::TypedArray>().ByteLength() != options.key.size()) {
     throw Error("bad_request", "key is not a Uint8Array of 32 bytes.");

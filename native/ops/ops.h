@@ -273,8 +273,9 @@ class Ops {
   virtual void experts(const ExpertsArgs& args) = 0;
   // out += in * sigmoid(gate[t]): the shared expert of Qwen2-MoE
   virtual void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) = 0;
-  // data = sum over ranks
-  virtual void all_reduce(comm::Communicator& comm, float* data, size_t count) = 0;
+  // data = sum over ranks. next: the weight that is read first afterwards, or null; fetching it may begin while the other
+  // ranks are waited for.
+  virtual void all_reduce(comm::Communicator& comm, float* data, size_t count, const Matrix* next) = 0;
   // x += norm(partial) (no norm: += partial, which may be one row for all tokens, with stride 0)
   virtual void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) = 0;
   // out[i] = in[rows[i]]; `rows` on the host

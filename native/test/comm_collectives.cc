@@ -1,6 +1,7 @@
-// Collectives that must work: exact inputs, the same bits on every rank, all sizes, both algorithms, both wire types.
+// Collectives that must work: exact inputs, the same bits on every rank, all sizes, both algorithms, all wire types.
 #include <sys/resource.h>
 
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -13,8 +14,13 @@ using namespace check;
 
 namespace {
 
-// Integers small enough that every sum is exact in bf16: any rank can tell the right result by itself.
-float exact_value(size_t index, int rank) { return static_cast<float>(static_cast<int>((index * 7 + static_cast<size_t>(rank) * 13) % 17) - 8); }
+// Integers whose sums are exact on the wire: any rank can tell the right result by itself. For bf16 they are small; for
+// int8 each block's first is the largest, a multiple of 127 that makes the scale an integer in parts and sums alike.
+float exact_value(Wire wire, size_t index, int rank) {
+  if (wire != Wire::int8) return static_cast<float>(static_cast<int>((index * 7 + static_cast<size_t>(rank) * 13) % 17) - 8);
+  const int value = index % wire_block(wire) == 0 ? -127 : static_cast<int>(index * 37 % 255) - 127;
+  return static_cast<float>(value * (rank + 1));
+}
 
 float random_value(size_t index, int rank) {
   uint64_t x = index * 0x9e3779b97f4a7c15ULL + static_cast<uint64_t>(rank + 1) * 0xbf58476d1ce4e5b9ULL;
@@ -24,38 +30,57 @@ float random_value(size_t index, int rank) {
   return std::ldexp(static_cast<float>(x & 0xffffff) / 0x1p23F - 1.0F, static_cast<int>(x >> 60));
 }
 
-float rounded(Wire wire, float value) { return wire == Wire::bf16 ? from_bf16(to_bf16(value)) : value; }
+// What comes off the wire, written down once more and plainly.
+std::vector<float> rounded(Wire wire, std::vector<float> values) {
+  if (wire == Wire::bf16) {
+    for (float& value : values) value = from_bf16(to_bf16(value));
+  }
+  for (size_t block = 0; wire == Wire::int8 && block < values.size(); block += 64) {
+    const size_t end = std::min(block + 64, values.size());
+    float largest = 0;
+    for (size_t i = block; i < end; ++i) largest = std::max(largest, std::fabs(values[i]));
+    const float scale = largest / 127, inverse = 127 / largest;
+    for (size_t i = block; i < end; ++i) values[i] = largest == 0 ? 0 : scale * (std::nearbyint(values[i] * inverse) + 0.0F);
+  }
+  return values;
+}
 
 const char* name_of(Algorithm algorithm) { return algorithm == Algorithm::one_shot ? "one-shot" : "two-shot"; }
-const char* name_of(Wire wire) { return wire == Wire::bf16 ? "bf16" : "f32"; }
+
+// A mistake of one part after rounding, of the sum of magnitudes.
+float tolerance(Wire wire) { return wire == Wire::f32 ? 0x1p-20F : 0x1p-7F; }
 
 void sums(int size, Algorithm algorithm, Wire wire) {
   GroupOptions options = test_options();
   options.algorithm = algorithm;
   options.wire = wire;
-  std::vector<size_t> counts{0, 1, 2, 3, 4, 5, 7, 64, 255, 1000, 4097, 16384, 16385, 100003};
+  std::vector<size_t> counts{0, 1, 2, 3, 4, 5, 7, 64, 65, 127, 255, 321, 1000, 4097, 16384, 16385, 100003};
   if (size <= 3) counts.push_back(size_t{1} << 20);
   all_well(in_threads(listen_all(size, options), [&](Communicator& group) {
     for (const size_t count : counts) {
       std::vector<float> data(count);
-      for (size_t i = 0; i < count; ++i) data[i] = exact_value(i, group.rank());
+      for (size_t i = 0; i < count; ++i) data[i] = exact_value(wire, i, group.rank());
       group.all_reduce_sum(data.data(), count);
       size_t wrong = 0;
       for (size_t i = 0; i < count; ++i) {
         float want = 0;
-        for (int rank = 0; rank < size; ++rank) want += exact_value(i, rank);
+        for (int rank = 0; rank < size; ++rank) want += exact_value(wire, i, rank);
         wrong += data[i] != want;
       }
       if (wrong != 0) throw std::runtime_error(std::to_string(wrong) + " of " + std::to_string(count) + " sums are wrong");
 
-      for (size_t i = 0; i < count; ++i) data[i] = random_value(i, group.rank());
-      group.all_reduce_sum(data.data(), count);
-      for (size_t i = 0; i < count; ++i) {
-        float want = rounded(wire, random_value(i, 0));
-        for (int rank = 1; rank < size; ++rank) want += rounded(wire, random_value(i, rank));
-        if (algorithm == Algorithm::two_shot) want = rounded(wire, want);
-        wrong += std::bit_cast<uint32_t>(data[i]) != std::bit_cast<uint32_t>(want);
+      std::vector<float> want;
+      for (int rank = 0; rank < size; ++rank) {
+        std::vector<float> part(count);
+        for (size_t i = 0; i < count; ++i) part[i] = random_value(i, rank);
+        if (rank == group.rank()) data = part;
+        part = rounded(wire, std::move(part));
+        if (rank == 0) want = part;
+        else for (size_t i = 0; i < count; ++i) want[i] += part[i];
       }
+      if (algorithm == Algorithm::two_shot) want = rounded(wire, std::move(want));
+      group.all_reduce_sum(data.data(), count);
+      for (size_t i = 0; i < count; ++i) wrong += std::bit_cast<uint32_t>(data[i]) != std::bit_cast<uint32_t>(want[i]);
       if (wrong != 0) throw std::runtime_error(std::to_string(wrong) + " of " + std::to_string(count) + " sums have other bits");
     }
   }));
@@ -94,6 +119,53 @@ void bf16_rounding() {
   to_wire(Wire::bf16, many.data(), many.size(), reinterpret_cast<uint8_t*>(wire.data()));
   for (size_t i = 0; i < many.size(); ++i) wrong += wire[i] != to_bf16(many[i]);
   CHECK(wrong == 0, "%zu", wrong);
+}
+
+// What is not finite, or too small for a scale, on the int8 wire; blocks beside it stay as they are.
+void int8_limits() {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float odd : {inf, -inf, std::numeric_limits<float>::quiet_NaN()}) {
+    all_well(in_threads(listen_all(2, test_options(), [](GroupOptions& o) { o.wire = Wire::int8; }), [&](Communicator& group) {
+      std::vector<float> data(3 * 64 + 5, 127.0F);
+      if (group.rank() == 1) data[64 + 40] = data.back() = odd;
+      group.all_reduce_sum(data.data(), data.size());
+      for (size_t i = 0; i < data.size(); ++i) {
+        const size_t block = i / 64;
+        const bool right = block == 1 || block == 3 ? std::isnan(data[i]) : data[i] == 254;
+        if (!right) throw std::runtime_error("a value in block " + std::to_string(block) + " came out wrong");
+      }
+    }));
+  }
+  const auto there_and_back = [](std::vector<float> values) {
+    std::vector<uint8_t> wire(wire_bytes(Wire::int8, values.size()));
+    to_wire(Wire::int8, values.data(), values.size(), wire.data());
+    from_wire(Wire::int8, wire.data(), values.size(), values.data());
+    return values;
+  };
+  CHECK(there_and_back({0x1p-120F, -0x1p-149F, 0, -0.0F}) == std::vector<float>(4));
+  CHECK(there_and_back({127 * 0x1p-126F, -0x1p-126F}) == (std::vector<float>{127 * 0x1p-126F, -0x1p-126F}));
+  CHECK(there_and_back({-0x1p127F, 0x1p126F * 1.01F})[0] == -0x1p127F);
+  // Ties go to the even neighbour, on both sides of zero.
+  CHECK(there_and_back({127, 0.5F, 1.5F, 2.5F, -0.5F, -1.5F, -126.5F}) == (std::vector<float>{127, 0, 2, 2, 0, -2, -126}));
+}
+
+// Parts of a message: where they begin, and what of them has come.
+void wire_sizes() {
+  CHECK(wire_bytes(Wire::bf16, 65) == 130 && wire_bytes(Wire::f32, 65) == 260);
+  CHECK(wire_bytes(Wire::int8, 0) == 0 && wire_bytes(Wire::int8, 1) == 5 && wire_bytes(Wire::int8, 64) == 68 && wire_bytes(Wire::int8, 65) == 73);
+  for (const Wire wire : {Wire::bf16, Wire::f32, Wire::int8}) {
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{200}}) {
+      size_t before = 0;
+      for (size_t bytes = 0; bytes <= wire_bytes(wire, count); ++bytes) {
+        const size_t values = whole_values(wire, bytes, count);
+        CHECK(values >= before && wire_bytes(wire, values) <= bytes && (values == count || values % wire_block(wire) == 0));
+        before = values;
+      }
+      CHECK(before == count);
+    }
+    CHECK(wire_named(wire_name(wire)) == wire);
+  }
+  CHECK(!wire_named("int4"));
 }
 
 void gathers_and_broadcasts(int size) {
@@ -138,6 +210,53 @@ void lagging_rank() {
     if (data.front() != 3 || data.back() != 3) throw std::runtime_error("wrong sum");
     if (group.rank() == 0 && group.stats().last[1] == 0) throw std::runtime_error("the late rank was not seen to be late");
   }));
+}
+
+// Work for the time of waiting is done while a rank lags (here until the others have done theirs) and not asked for after
+// its end, and it changes no sum.
+void idle_work() {
+  for (const Algorithm algorithm : {Algorithm::one_shot, Algorithm::two_shot}) {
+    GroupOptions options = test_options();
+    options.algorithm = algorithm;
+    std::atomic<int> idle_ranks{0};
+    all_well(in_threads(listen_all(3, options), [&](Communicator& group) {
+      struct Work {
+        std::atomic<int>& idle_ranks;
+        int left, done = 0;
+      };
+      const auto step = [](void* context) {
+        auto& work = *static_cast<Work*>(context);
+        ++work.done;
+        if (--work.left > 0) return true;
+        ++work.idle_ranks;
+        return false;
+      };
+      int lags = 0;
+      for (const size_t count : {size_t{5}, size_t{20000}, size_t{300000}}) {
+        for (const int pieces : {1, 1000}) {
+          std::vector<float> data(count);
+          for (size_t i = 0; i < count; ++i) data[i] = exact_value(Wire::bf16, i, group.rank());
+          Work work{idle_ranks, pieces};
+          if (group.rank() == 1) {
+            ++lags;
+            for (const auto until = Clock::now() + std::chrono::seconds(10); idle_ranks < 2 * lags && Clock::now() < until;) {
+              std::this_thread::sleep_for(milliseconds(1));
+            }
+            if (idle_ranks != 2 * lags) throw std::runtime_error("ranks that wait do not do their work");
+            group.all_reduce_sum(data.data(), count);
+          } else {
+            group.all_reduce_sum(data.data(), count, {step, &work});
+            if (work.done != pieces) throw std::runtime_error("work was asked for after its end");
+          }
+          for (size_t i = 0; i < count; ++i) {
+            float want = 0;
+            for (int rank = 0; rank < 3; ++rank) want += exact_value(Wire::bf16, i, rank);
+            if (data[i] != want) throw std::runtime_error("wrong sum beside other work");
+          }
+        }
+      }
+    }));
+  }
 }
 
 void rank_ahead() {
@@ -199,24 +318,32 @@ uint64_t random_run(Communicator& group, uint64_t seed, Wire wire, bool dawdle) 
     if (kind <= 1) {
       std::vector<float> exact(count), data(count);
       for (size_t i = 0; i < count; ++i) {
-        exact[i] = exact_value(i + static_cast<size_t>(round), group.rank());
+        exact[i] = exact_value(wire, i, group.rank());
         data[i] = random_value(i * 41 + static_cast<size_t>(round), group.rank());
       }
       group.all_reduce_sum(exact.data(), count);
       for (size_t i = 0; i < count; ++i) {
         float sum = 0;
-        for (int rank = 0; rank < group.size(); ++rank) sum += exact_value(i + static_cast<size_t>(round), rank);
+        for (int rank = 0; rank < group.size(); ++rank) sum += exact_value(wire, i, rank);
         want(exact[i] == sum, "an all-reduce");
       }
       group.all_reduce_sum(data.data(), count);
-      for (size_t i = 0; i < count; ++i) {
-        float near = 0, size_of_sum = 0;
+      for (size_t begin = 0; begin < count; begin += wire_block(wire)) {
+        const size_t end = std::min(begin + wire_block(wire), count);
+        std::vector<float> near(end - begin);
+        float largest = 0;
         for (int rank = 0; rank < group.size(); ++rank) {
-          const float part = random_value(i * 41 + static_cast<size_t>(round), rank);
-          near += part;
-          size_of_sum += std::fabs(part);
+          float largest_part = 0;
+          for (size_t i = begin; i < end; ++i) {
+            const float part = random_value(i * 41 + static_cast<size_t>(round), rank);
+            near[i - begin] += part;
+            largest_part = std::max(largest_part, std::fabs(part));
+          }
+          largest += largest_part;
         }
-        want(std::fabs(data[i] - near) <= size_of_sum * (wire == Wire::bf16 ? 0x1p-7F : 0x1p-20F), "a random all-reduce");
+        for (size_t i = begin; i < end; ++i) {
+          want(std::fabs(data[i] - near[i - begin]) <= largest * tolerance(wire), "a random all-reduce");
+        }
       }
       digest = mixed(digest, data.data(), count * sizeof(float));
     } else if (kind == 2) {
@@ -241,7 +368,7 @@ uint64_t random_run(Communicator& group, uint64_t seed, Wire wire, bool dawdle) 
 void random_collectives(int size, uint64_t seed) {
   GroupOptions options = test_options();
   options.algorithm = seed % 3 == 0 ? Algorithm::measured : seed % 3 == 1 ? Algorithm::one_shot : Algorithm::two_shot;
-  options.wire = seed % 2 == 0 ? Wire::bf16 : Wire::f32;
+  options.wire = seed % 4 == 0 ? Wire::bf16 : seed % 4 == 2 ? Wire::f32 : Wire::int8;
   std::vector<uint64_t> digests(2 * static_cast<size_t>(size));
   for (const bool again : {false, true}) {
     // Which algorithm was measured to be faster may differ from run to run, and with it the rounding.
@@ -322,19 +449,22 @@ int main(int argc, char** argv) {
   choose_carrier(argc, argv);
   for (const int size : {2, 3, 5}) {
     for (const auto algorithm : {Algorithm::one_shot, Algorithm::two_shot}) {
-      for (const auto wire : {Wire::bf16, Wire::f32}) {
-        const std::string name = "sums are exact and the same bits on " + std::to_string(size) + " ranks, " + name_of(algorithm) + ", " + name_of(wire);
+      for (const auto wire : {Wire::bf16, Wire::f32, Wire::int8}) {
+        const std::string name = "sums are exact and the same bits on " + std::to_string(size) + " ranks, " + name_of(algorithm) + ", " + wire_name(wire);
         test(name.c_str(), [&] { sums(size, algorithm, wire); });
       }
     }
   }
   test("bf16 rounds to nearest even", bf16_rounding);
+  test("the wire types' sizes, whole and in parts", wire_sizes);
+  test("int8 shows what is not finite, and rounds to nearest even", int8_limits);
   test("infinities, NaN, signed zero and denormals survive", special_values);
   for (const int size : {2, 3, 5}) {
     const std::string name = "gather, broadcast and blobs from every root, " + std::to_string(size) + " ranks";
     test(name.c_str(), [&] { gathers_and_broadcasts(size); });
   }
   test("a rank that lags longer than the silence timeout with full buffers is waited for", lagging_rank);
+  test("work for the time of waiting is done while a rank lags", idle_work);
   for (const int size : {1, 2, 3, 5, 8}) {
     const std::string name = "random runs are right, and the same bits on every rank and again, " + std::to_string(size) + " ranks";
     test(name.c_str(), [&] {

@@ -202,7 +202,9 @@ void many_ranks() {
 int main() {
   test("a rank with another key is named by all", [] { odd_rank_is_named([](GroupOptions& o) { o.key[31] ^= 1; }, "key"); });
   test("a rank of another epoch is named by all", [] { odd_rank_is_named([](GroupOptions& o) { o.epoch = 2; }, "another start"); });
-  test("a rank with another wire type is named by all", [] { odd_rank_is_named([](GroupOptions& o) { o.wire = Wire::f32; }, "wire type"); });
+  for (const Wire wire : {Wire::f32, Wire::int8}) {
+    test("a rank with another wire type is named by all", [wire] { odd_rank_is_named([wire](GroupOptions& o) { o.wire = wire; }, "wire type"); });
+  }
   test("a rank that never comes is named", missing_rank);
   test("joining can be cancelled", cancelled);
   test("strangers do not keep the group from forming", strangers);

@@ -119,15 +119,17 @@ describe('the engine', () => {
     }
   })
 
-  test('bf16 on the wire, bf16 and int8 in the KV cache change little', async () => {
+  test('bf16 and int8, on the wire and in the KV cache, change little', async () => {
     const tokens = prompt(70)
     const exact = await withRanks([], (ranks) => chunked(ranks, tokens, [70]))
     const cache = await withRanks([], (ranks) => chunked(ranks, tokens, [70]), { kv: 'bf16' })
     const bytes = await withRanks([], (ranks) => chunked(ranks, tokens, [70]), { kv: 'int8' })
     const wire = await withRanks([0.4], (ranks) => chunked(ranks, tokens, [70]), { wire: 'bf16' })
-    const errors = [meanError(cache, exact), meanError(wire, exact), meanError(bytes, exact)]
-    const [inCache, onWire, inBytes] = errors.map((error) => error.toExponential(1))
-    console.log(`mean relative logit error: cache in bf16 ${inCache}, in int8 ${inBytes}; bf16 on the wire ${onWire}`)
+    const small = await withRanks([0.4], (ranks) => chunked(ranks, tokens, [70]), { wire: 'int8' })
+    expect(await withRanks([0.4], (ranks) => chunked(ranks, tokens, [70]), { wire: 'int8' })).toEqual(small)
+    const errors = [cache, bytes, wire, small].map((logits) => meanError(logits, exact))
+    const [inCache, inBytes, onWire, inSmall] = errors.map((error) => error.toExponential(1))
+    console.log(`mean relative logit error: cache in bf16 ${inCache}, in int8 ${inBytes}; bf16 on the wire ${onWire}, int8 ${inSmall}`)
     for (const error of errors) {
       expect(error).toBeGreaterThan(0)
       expect(error).toBeLessThan(0.03)

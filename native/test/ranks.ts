@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import type { EngineSpec, RankSplit, SamplingParams, TensorSource } from '../../electron/contract/engine.ts'
+import type { EngineSpec, RankSplit, SamplingParams, TensorSource, WireType } from '../../electron/contract/engine.ts'
 import { loadPlan, modelFacts, openModel, readHeaders, wholeSplit, type ModelFacts } from '../../electron/models/models.ts'
 import type { Engine, EngineAddon, Group, GroupOptions, SequenceStep, StepResult } from '../../electron/worker/rank/addon.ts'
 import { withEncodedPlans } from '../../electron/worker/rank/step-plan.ts'
@@ -73,7 +73,7 @@ export const cuts: { name: string; fractions: number[]; heads?: (count: number) 
 
 export interface RanksOptions {
   splits?: RankSplit[]
-  wire?: 'f32' | 'bf16'
+  wire?: WireType
   weights?: EngineSpec['weights']
   /** default: exact */
   compute?: 'exact' | 'fast'
@@ -98,7 +98,7 @@ export interface Ranks {
   close(): Promise<void>
 }
 
-export function groupOptions(rank: number, size: number, wire: 'f32' | 'bf16' = 'f32'): GroupOptions {
+export function groupOptions(rank: number, size: number, wire: WireType = 'f32'): GroupOptions {
   return { rank, size, key: new Uint8Array(32).fill(7), epoch: 1, bind: size > 1 ? '127.0.0.1' : '', wire }
 }
 

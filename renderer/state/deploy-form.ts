@@ -19,6 +19,8 @@ export interface DeployForm {
   weights: NonNullable<PlanRequest['weights']> | null
   /** null = f32 where the weights are, else 16 bit */
   kvDtype: NonNullable<PlanRequest['kvDtype']> | null
+  /** not on the screen: kept when a deployment from the command line is served again */
+  wire: NonNullable<PlanRequest['wire']> | null
   name: string
 }
 
@@ -30,6 +32,7 @@ export const useDeployForm = create<DeployForm>(() => ({
   maxSequences: null,
   weights: null,
   kvDtype: null,
+  wire: null,
   name: '',
 }))
 
@@ -54,6 +57,7 @@ export function formOf(deployment: Deployment): DeployForm {
     maxSequences: plan.maxSequences,
     weights: plan.weights === 'stored' ? null : plan.weights,
     kvDtype: plan.kvDtype,
+    wire: plan.wire === 'int8' ? 'int8' : null,
     name,
   }
 }
@@ -118,5 +122,6 @@ export function planRequestOf(
     ...(form.maxSequences === null ? {} : { maxSequences: form.maxSequences }),
     ...(form.weights === null ? {} : { weights: form.weights }),
     ...(form.kvDtype === null ? {} : { kvDtype: form.kvDtype }),
+    ...(form.wire === null ? {} : { wire: form.wire }),
   }
 }

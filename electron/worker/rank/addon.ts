@@ -2,7 +2,7 @@
  * The native engine as TypeScript sees it (`native/node/` implements it). Every rejection is an Error
  * with `code` (a string) and, where another rank is at fault, `rank` (a number).
  */
-import type { EngineSpec, SamplingParams } from '../../contract/engine.ts'
+import type { EngineSpec, SamplingParams, WireType } from '../../contract/engine.ts'
 import type { Mask } from '../../grammar/masks.ts'
 
 export interface GroupOptions {
@@ -15,7 +15,7 @@ export interface GroupOptions {
   /** address to listen on; empty for a group of one */
   bind: string
   /** what a partial sum is rounded to before it is sent (and before it is added) */
-  wire: 'bf16' | 'f32'
+  wire: WireType
 }
 
 /** The ranks of a deployment, joined by Lanyard's TCP collectives. */

@@ -1,5 +1,5 @@
 /** What the worker and a rank's process say to each other over Node's IPC channel. */
-import type { EngineSpec } from '../../contract/engine.ts'
+import type { EngineSpec, WireType } from '../../contract/engine.ts'
 import type { Problem } from '../../contract/errors.ts'
 import type { GenerateRequest, SchedulerStats, StepEvent } from '../../contract/worker.ts'
 
@@ -10,7 +10,7 @@ export interface GroupOrder {
   key: string
   epoch: number
   bind: string
-  wire: 'bf16' | 'f32'
+  wire: WireType
 }
 
 /** Each is answered by a Reply with its id. */

@@ -1,10 +1,13 @@
 #include "cpu_ops.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <exception>
 
 #include "../../comm/communicator.h"
+#include "ahead.h"
 
 namespace lanyard::ops::cpu {
 namespace {
@@ -15,6 +18,8 @@ constexpr int kOwnTokens = 4;
 constexpr int kGatePanels = 16;
 // Element-wise work on fewer values than this is not worth waking the other threads.
 constexpr size_t kSerialValues = 16384;
+// Steps of more tokens are bound by arithmetic, and their collectives by the network.
+constexpr int kAheadTokens = 16;
 
 Rows from_panel(Rows rows, int panel) { return {rows.data + panel * kPanelRows, rows.stride}; }
 
@@ -179,8 +184,26 @@ void CpuOps::add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) {
   }
 }
 
-void CpuOps::all_reduce(comm::Communicator& comm, float* data, size_t count) {
-  if (comm.size() > 1) comm.all_reduce_sum(data, count);
+void CpuOps::all_reduce(comm::Communicator& comm, float* data, size_t count, const Matrix* next) {
+  if (comm.size() == 1) return;
+  if (!next || batch_.tokens > kAheadTokens || ahead_bytes() == 0) return comm.all_reduce_sum(data, count);
+  std::atomic<bool> over{false};
+  std::exception_ptr failure;
+  pool_.run([&](int thread) {
+    Ahead ahead(packed(next), thread, pool_.threads());
+    if (thread > 0) {
+      while (!over.load(std::memory_order_relaxed) && ahead.step()) {
+      }
+      return;
+    }
+    try {
+      comm.all_reduce_sum(data, count, {[](void* it) { return static_cast<Ahead*>(it)->step(); }, &ahead});
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    over.store(true, std::memory_order_relaxed);
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 void CpuOps::add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) {

@@ -55,7 +55,7 @@ class CpuOps final : public Ops {
   void attention(const AttentionArgs& args) override;
   void experts(const ExpertsArgs& args) override;
   void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) override;
-  void all_reduce(comm::Communicator& comm, float* data, size_t count) override;
+  void all_reduce(comm::Communicator& comm, float* data, size_t count, const Matrix* next) override;
   void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) override;
   void gather_rows(Rows in, const int32_t* rows, int count, Rows out, size_t width) override;
   void finish_logits(Rows logits, int rows, size_t width, size_t used, float softcap) override;

@@ -1,8 +1,12 @@
 #include "pool.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 namespace lanyard::ops::cpu {
 namespace {
@@ -15,9 +19,9 @@ void pause_cpu() {
 #endif
 }
 
-int usable_cpus() {
+int cpu_count() {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  if (sched_getaffinity(::getpid(), sizeof set, &set) == 0) return CPU_COUNT(&set);
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
@@ -34,10 +38,28 @@ uint32_t wait_change(const std::atomic<uint32_t>& value, uint32_t old, int spins
 
 }  // namespace
 
-Pool::Pool(int threads) : threads_(std::max(1, threads)) {
+bool Pool::wants_pinning() {
+  const char* wanted = std::getenv("LANYARD_PIN");
+  return wanted && std::strcmp(wanted, "1") == 0;
+}
+
+Pool::Pool(int threads, bool pin_threads) : threads_(std::max(1, threads)) {
   // More spinning threads than processors only take time from each other. 4000 pauses are 40 to 150 microseconds.
-  spins_ = threads_ <= usable_cpus() ? 4000 : 50;
+  spins_ = threads_ <= cpu_count() ? 4000 : 50;
+  if (pin_threads) claim_.emplace(usable_cpus(), threads_);
+  if (claim_ && claim_->cpus().empty()) claim_.reset();
+  if (claim_ && ::sched_getaffinity(0, sizeof maker_.cpus, &maker_.cpus) == 0) {
+    maker_.thread = static_cast<int>(::syscall(SYS_gettid));
+    pin(0);
+  }
   for (int i = 1; i < threads_; ++i) workers_.emplace_back([this, i] { work(i); });
+}
+
+void Pool::pin(int thread) const {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(claim_->cpus()[static_cast<size_t>(thread)], &one);
+  ::sched_setaffinity(0, sizeof one, &one);
 }
 
 Pool::~Pool() {
@@ -45,6 +67,7 @@ Pool::~Pool() {
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
   for (auto& worker : workers_) worker.join();
+  if (maker_.thread != 0) ::sched_setaffinity(maker_.thread, sizeof maker_.cpus, &maker_.cpus);
 }
 
 void Pool::run_all(Call call, const void* context) {
@@ -60,6 +83,7 @@ void Pool::run_all(Call call, const void* context) {
 }
 
 void Pool::work(int thread) {
+  if (claim_) pin(thread);
   uint32_t seen = 0;
   for (;;) {
     // A round cannot be missed: the next one starts only after this thread has finished the last.
