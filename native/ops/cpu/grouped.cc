@@ -14,8 +14,8 @@ void put_grouped(DType dtype, uint8_t* panel, int row, const uint8_t* codes, con
     uint8_t* data = panel + g * group_bytes + header;
     const uint8_t* from = codes + g * group;
     const int count = std::min(group, padded_cols - g * group);
-    // Kernels read e4m3 as if its exponent counted from 15, and int8 with its sign.
-    factors[row] = dtype == DType::f8g ? scales[g] * 256.0f : scales[g];
+    // Kernels read e4m3 as if its exponent counted from 15, e2m1 as twice its value, and int8 with its sign.
+    factors[row] = scales[g] * (dtype == DType::f8g ? 256.0f : dtype == DType::f4g ? 0.5f : 1.0f);
     if (dtype == DType::i4g) factors[kPanelRows + row] = biases[g];
     if (dtype == DType::i8g) factors[kPanelRows + row] = biases[g] + 128.0f * scales[g];
     switch (dtype) {

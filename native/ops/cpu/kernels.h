@@ -9,9 +9,9 @@
 //   i4    [cols / 32]{ [16] f16 scales, [4][16] words of 8 nibbles, lowest first }
 //   i4g   [groups]{ [16] f32 scales, [16] f32 biases, [group / 8][16] words of 8 nibbles, lowest first }
 //   i8g   [groups]{ [16] f32 scales, [16] f32 biases, [group / 4][16][4] int8: code - 128 }
-//   f4g   [groups]{ [16] f32 scales, [group / 8][16] words of 8 nibbles, lowest first }
+//   f4g   [groups]{ [16] f32 scales / 2, [group / 8][16] words of 8 nibbles, lowest first }
 //   f8g   [groups]{ [16] f32 scales * 2^8, [group][16] e4m3 }
-// A last group may be shorter.
+// The last group is whole.
 // Rows are padded with zeros to 16, columns to `column_step`. Panels of keys in the KV cache have the same layout with
 // positions as rows.
 //

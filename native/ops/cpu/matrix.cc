@@ -136,7 +136,8 @@ FastArgs PackedMatrix::fast_product(int first, int last, const FastInput& in, in
           in.row_bytes(),
           tokens,
           out.data,
-          out.stride};
+          out.stride,
+          group};
 }
 
 Share panel_share(const PackedMatrix& matrix, int thread, int threads) {
@@ -157,9 +158,9 @@ std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrde
   const size_t per_panel = kPanelRows;
   m->panels = order == RowOrder::plain ? static_cast<int>((rows + per_panel - 1) / per_panel)
                                        : static_cast<int>((rows / 2 + per_panel - 1) / per_panel) * 2;
-  const int step = has_fast(as) ? fast_group(as) : column_step(as);
-  m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
   m->group = is_grouped(as) ? group : 0;
+  const int step = std::max(column_step(as), has_fast(as) ? m->fast_columns() : m->group);
+  m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
   m->stride = m->group > 0 ? grouped_panel_bytes(as, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
   m->bytes = m->stride * m->panels + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
   return m;
