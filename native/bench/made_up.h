@@ -13,6 +13,7 @@
 
 #include "../engine/step_plan.h"
 #include "../error.h"
+#include "../model/blocks.h"
 #include "../model/spec.h"
 #include "../ops/dtype.h"
 
@@ -83,8 +84,11 @@ class Noise {
   model::TensorSource packed(model::Role role, int layer, size_t rows, size_t cols, const Low& low) {
     using enum model::Encoding;
     constexpr size_t kStep = 74;
-    const bool by_columns = low.encoding == gptq8, blocks = low.encoding == mxfp4;
-    const size_t lines = by_columns ? cols / 4 : rows, line = by_columns ? rows * 4 : cols / 2, groups = (cols + low.group - 1) / low.group;
+    const bool by_columns = low.encoding == gptq8;
+    const model::BlockShape block = model::block_shape(low.encoding);
+    if (block.columns > 0 && cols % block.columns != 0) throw Error("bad_request", "The shape has no whole blocks of these weights.");
+    const size_t lines = by_columns ? cols / 4 : rows, groups = (cols + low.group - 1) / low.group;
+    const size_t line = by_columns ? rows * 4 : block.columns > 0 ? cols / block.columns * block.bytes : cols / 2;
     start_ = (start_ + 7919 * 2) % ((kValues * 2 - (lines - 1) * kStep - line) / 2 * 2);
     model::TensorSource tensor{role, layer, -1, ops::DType::bf16, rows, cols, {}, {}};
     model::PackedPiece& piece = tensor.packed.emplace_back();
@@ -92,10 +96,10 @@ class Noise {
     piece.rows = rows;
     piece.group_cols = low.group;
     piece.values = {{path_, kNoise * 2 + start_, lines, line, kStep}};
-    // As f16 0x2020 is 0.008; MXFP4 has 1 without scales.
+    // As f16 0x2020 is 0.008; MXFP4 has 1 without scales, blocks the noise's numbers, which are near 1 as f16.
     piece.scale_type = model::ScaleType::f16;
     if (by_columns) piece.scales = {{path_, kOnes * 2, groups, rows * 2, 0}};
-    else if (!blocks) piece.scales = {{path_, kOnes * 2, rows, groups * 2, 0}};
+    else if (block.columns == 0 && low.encoding != mxfp4) piece.scales = {{path_, kOnes * 2, rows, groups * 2, 0}};
     return tensor;
   }
   model::TensorSource weights(model::Role role, int layer, size_t rows, size_t cols, const Low& low) {

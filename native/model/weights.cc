@@ -128,9 +128,9 @@ class Loader {
     if (order == ops::RowOrder::gated && t.rows % 2 != 0) {
       throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
     }
-    const auto source = open_rows(t, files_);
+    const auto source = open_rows(t, files_, spec_.compute == ops::Compute::fast);
     const ops::DType type = packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty());
-    out = packed(t, type, order, source->group);
+    out = packed(t, type, order, *source);
     if (!out) {
       out = ops_.pack(*source, type, order);
       if (out->packed()) parts_.push_back({place_of(t), out.get()});
@@ -141,10 +141,10 @@ class Loader {
   static PrepackedPlace place_of(const TensorSource& t) { return {t.role, t.layer, t.expert}; }
 
   // As it was kept, or null. Where one matrix does not fit, the file is not of these weights: no other is taken from it.
-  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order, int group) const {
+  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order, const ops::RowSource& source) const {
     const PrepackedFile::Entry* entry = packed_ ? packed_->find(place_of(t)) : nullptr;
     if (!entry || entry->rows != t.rows || entry->cols != t.cols) return nullptr;
-    return ops_.adopt({t.rows, t.cols, type, order, group, packed_->data(*entry), entry->bytes, packed_});
+    return ops_.adopt({t.rows, t.cols, type, order, source.group, source.factors, packed_->data(*entry), entry->bytes, packed_});
   }
 
   // A vector comes as [n, 1] or [1, n].

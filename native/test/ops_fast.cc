@@ -29,9 +29,10 @@ class Values final : public RowSource {
 // Low-bit values as published: codes of every size, the largest in plenty, and scales of either sign.
 class Grouped final : public RowSource {
  public:
-  Grouped(DType type, int group_size, size_t row_count, size_t col_count, Random& random) {
+  Grouped(DType type, int group_size, Factors kind_of_factors, size_t row_count, size_t col_count, Random& random) {
     low = type;
     group = group_size;
+    factors = kind_of_factors;
     rows = row_count;
     cols = col_count;
     const size_t groups = (cols + group - 1) / group;
@@ -43,6 +44,13 @@ class Grouped final : public RowSource {
     }
     scales_ = random.reals(rows * groups, 0.01f);
     biases_ = random.reals(rows * groups, 0.1f);
+    if (factors == Factors::pairs) return;
+    for (size_t i = 0; i < scales_.size(); ++i) {
+      scales_[i] = f16_to_float(float_to_f16(scales_[i]));
+      biases_[i] = factors == Factors::biases    ? f16_to_float(float_to_f16(biases_[i]))
+                   : factors == Factors::symmetric ? -static_cast<float>(largest / 2 + 1) * scales_[i]
+                                                   : -static_cast<float>(random.below(largest + 2)) * scales_[i];
+    }
   }
   void read(size_t, void*) const override {}
   void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override {
@@ -67,17 +75,23 @@ class Grouped final : public RowSource {
 struct Type {
   DType dtype;
   int group = 0;  // of the grouped types
+  Factors factors = Factors::pairs;
 };
-constexpr Type kTypes[] = {{DType::bf16}, {DType::i8}, {DType::i4}, {DType::i4g, 16}, {DType::i4g, 32}, {DType::i4g, 64}, {DType::i4g, 128},
-                           {DType::i8g, 16}, {DType::i8g, 32}, {DType::i8g, 64}, {DType::i8g, 128}, {DType::f4g, 16}, {DType::f4g, 32},
-                           {DType::f4g, 64}, {DType::f4g, 128}};
+constexpr Type kTypes[] = {{DType::bf16}, {DType::i8}, {DType::i4},
+                           {DType::i4g, 16, Factors::zeros}, {DType::i4g, 32, Factors::symmetric}, {DType::i4g, 32, Factors::biases},
+                           {DType::i4g, 64, Factors::pairs}, {DType::i4g, 128, Factors::zeros}, {DType::i4g, 128, Factors::symmetric},
+                           {DType::i8g, 16, Factors::biases}, {DType::i8g, 32, Factors::symmetric}, {DType::i8g, 32, Factors::biases},
+                           {DType::i8g, 64, Factors::pairs}, {DType::i8g, 128, Factors::zeros},
+                           {DType::f4g, 16}, {DType::f4g, 32}, {DType::f4g, 64}, {DType::f4g, 128}};
 
 std::string name_of(const Type& type) {
-  return std::string(dtype_name(type.dtype)) + (type.group > 0 ? " of " + std::to_string(type.group) : "");
+  constexpr const char* kFactors[] = {"scales", "zeros", "biases", "pairs"};
+  if (type.group == 0) return dtype_name(type.dtype);
+  return std::string(dtype_name(type.dtype)) + " of " + std::to_string(type.group) + ", " + kFactors[static_cast<int>(type.factors)];
 }
 
 std::unique_ptr<PackedMatrix> random_matrix(const Type& type, int rows, int cols, Random& random, Pool& pool) {
-  if (type.group > 0) return pack_matrix(Grouped(type.dtype, type.group, rows, cols, random), type.dtype, RowOrder::plain, pool);
+  if (type.group > 0) return pack_matrix(Grouped(type.dtype, type.group, type.factors, rows, cols, random), type.dtype, RowOrder::plain, pool);
   return pack_matrix(Values(random.reals(static_cast<size_t>(rows) * cols, 0.5f), rows, cols), type.dtype, RowOrder::plain, pool);
 }
 
@@ -93,14 +107,27 @@ PackedRow unpacked_groups(const PackedMatrix& m, int row) {
   PackedRow out;
   const int lane = row % kPanelRows;
   const bool bytes = m.dtype == DType::i8g;
-  const size_t header = m.dtype == DType::f4g ? 64 : 128, size = header + m.group * (bytes ? 16 : 8);
+  const bool wide = m.dtype == DType::f4g || m.factors == Factors::pairs;
+  const size_t header = m.dtype == DType::f4g ? 64 : m.factors == Factors::pairs ? 128 : m.factors == Factors::symmetric ? 32 : 64;
+  const size_t size = header + m.group * (bytes ? 16 : 8);
   for (int k = 0; k < m.padded_cols; ++k) {
     const uint8_t* group = m.panel(row / kPanelRows) + k / m.group * size;
     const int at = k % m.group;
     if (at == 0) {
       float factors[2] = {};
-      std::memcpy(factors, group + lane * 4, 4);
-      if (header == 128) std::memcpy(factors + 1, group + 64 + lane * 4, 4);
+      if (wide) {
+        std::memcpy(factors, group + lane * 4, 4);
+        if (header == 128) std::memcpy(factors + 1, group + 64 + lane * 4, 4);
+      } else {
+        uint16_t halves[2] = {};
+        std::memcpy(halves, group + lane * 2, 2);
+        if (header == 64) std::memcpy(halves + 1, group + 32 + lane * 2, 2);
+        const float scale = f16_to_float(halves[0]), second = f16_to_float(halves[1]);
+        factors[0] = scale;
+        if (m.factors == Factors::zeros) factors[1] = second * scale;
+        else if (m.factors == Factors::biases) factors[1] = bytes ? std::fma(128.0f, scale, second) : second;
+        else factors[1] = bytes ? 0 : -8 * scale;
+      }
       out.group_scales.push_back(factors[0]);
       out.group_biases.push_back(factors[1]);
     }
@@ -251,7 +278,7 @@ void grouped_error(const Type& type, double bound) {
   Random random(78);
   Pool pool(1);
   const int rows = 64, cols = 1024;
-  const Grouped w(type.dtype, type.group, rows, cols, random);
+  const Grouped w(type.dtype, type.group, type.factors, rows, cols, random);
   const auto m = pack_matrix(w, type.dtype, RowOrder::plain, pool);
   std::vector<float> x(cols), out(rows);
   for (float& v : x) v = random.real() + random.real() + random.real();

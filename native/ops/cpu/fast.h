@@ -60,6 +60,7 @@ struct FastArgs {
   float* out;  // [tokens][out_stride], count * 16 values written per token
   size_t out_stride;
   int group = 0;  // columns of a group, grouped types only
+  Factors factors = Factors::pairs;
 };
 
 // Where the rounding of a row goes: group g's values at values + g * value_step, its scale at scales[g * scale_step].

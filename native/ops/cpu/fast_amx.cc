@@ -322,24 +322,41 @@ void unpack_nibbles(DType dtype, const uint8_t* from, int columns, uint8_t* byte
   }
 }
 
+// [16] scales and [16] biases as f32, as factors.inc has them.
+template <DType Type>
+void unpack_factors(const uint8_t* head, Factors factors, float* to) {
+  if (!has_biases(Type) || factors == Factors::pairs) {
+    std::memcpy(to, head, has_biases(Type) ? 128 : 64);
+    return;
+  }
+  const auto halves = [&](int at) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(head + at))); };
+  const __m512 scale = halves(0);
+  __m512 bias = _mm512_setzero_ps();
+  if (factors == Factors::zeros) bias = _mm512_mul_ps(halves(32), scale);
+  else if (factors == Factors::biases) bias = Type == DType::i4g ? halves(32) : _mm512_fmadd_ps(_mm512_set1_ps(128), scale, halves(32));
+  else if (Type == DType::i4g) bias = _mm512_mul_ps(_mm512_set1_ps(-8), scale);
+  _mm512_store_ps(to, scale);
+  _mm512_store_ps(to + 16, bias);
+}
+
 template <DType Type, int Bytes, int Products>
 void matmul_grouped(const FastArgs& a) {
   constexpr int kWidth = Bytes * Products;
-  constexpr size_t kHeader = grouped_header(Type), kStride = kHeader + kWidth * grouped_column(Type);
+  const size_t header = grouped_header(Type, a.factors), stride = header + kWidth * grouped_column(Type);
   const Tiles tiles(Bytes);
   alignas(64) uint8_t bytes[Type == DType::i8g ? 64 : kGroupColumns * 16];
   alignas(64) float factors[kGroupColumns / kLeastGroup * 32];
   each_block(a, kGroupColumns / kWidth, [&](int t0, int t1, int g0, int g1) {
     for (int panel = 0; panel < a.count; ++panel) {
-      const uint8_t* from = a.panels + panel * a.stride + g0 * kStride;
+      const uint8_t* from = a.panels + panel * a.stride + g0 * stride;
       for (int g = 0; g < g1 - g0; ++g) {
-        std::memcpy(factors + g * 32, from + g * kStride, kHeader);
-        if constexpr (Type != DType::i8g) unpack_nibbles(Type, from + g * kStride + kHeader, kWidth, bytes + g * kWidth * 16);
+        unpack_factors<Type>(from + g * stride, a.factors, factors + g * 32);
+        if constexpr (Type != DType::i8g) unpack_nibbles(Type, from + g * stride + header, kWidth, bytes + g * kWidth * 16);
       }
-      const uint8_t* weights = Type == DType::i8g ? from + kHeader : bytes;
-      const size_t step = Type == DType::i8g ? kStride : kWidth * 16;
+      const uint8_t* weights = Type == DType::i8g ? from + header : bytes;
+      const size_t step = Type == DType::i8g ? stride : kWidth * 16;
       for (int token = t0; token < t1; token += 16) {
-        grouped_tiles<Bytes, Products, kHeader == 128>(a, weights, step, factors, panel, token, t1, g0, g1);
+        grouped_tiles<Bytes, Products, has_biases(Type)>(a, weights, step, factors, panel, token, t1, g0, g1);
       }
     }
   });

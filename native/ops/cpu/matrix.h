@@ -19,6 +19,7 @@ struct PackedMatrix final : Matrix {
   Memory memory;
   const float* scales = nullptr;  // [panels * 16], i8 only
   int group = 0;                  // columns that share a scale, grouped types only
+  Factors factors = Factors::pairs;
 
   const uint8_t* packed() const override { return memory.data(); }
   const uint8_t* panel(int p) const { return memory.data() + p * stride; }

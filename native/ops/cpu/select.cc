@@ -59,7 +59,7 @@ int winner(const std::vector<double>& times) {
 
 constexpr int kTrialCols = 512, kTrialPanels = 4, kTrialGroup = 32;
 constexpr size_t trial_bytes(DType dtype) {
-  return is_grouped(dtype) ? grouped_panel_bytes(dtype, kTrialCols, kTrialGroup) : panel_bytes(dtype, kTrialCols);
+  return is_grouped(dtype) ? grouped_panel_bytes(dtype, Factors::pairs, kTrialCols, kTrialGroup) : panel_bytes(dtype, kTrialCols);
 }
 
 // A small product that stays in the second-level cache: bf16, 64 rows by 512 columns, 1 and 12 tokens.
@@ -105,13 +105,13 @@ struct FastTrial {
         out(kTokens * kTrialPanels * kPanelRows) {
     uint32_t state = 12345;
     const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
-    const size_t group_bytes = is_grouped(type) ? grouped_panel_bytes(type, kTrialGroup, kTrialGroup) : 0;
+    const size_t group_bytes = is_grouped(type) ? grouped_panel_bytes(type, Factors::pairs, kTrialGroup, kTrialGroup) : 0;
     for (size_t i = 0; i + 2 <= panels.bytes(); i += 2) {
       const float value = static_cast<float>(next() % 2001) / 1000.0f - 1.0f;
       // Bytes of any kind are weights, except that int8 has no -128 and scales must be numbers.
       auto bits = static_cast<uint16_t>(next());
       if (group_bytes > 0) {
-        if (i % group_bytes < grouped_header(type)) bits = i % 4 == 2 ? float_to_bf16(value) : bits;
+        if (i % group_bytes < grouped_header(type, Factors::pairs)) bits = i % 4 == 2 ? float_to_bf16(value) : bits;
       } else if (type == DType::bf16) bits = float_to_bf16(value);
       else if (type == DType::i8) bits &= 0x7f7fu;
       else if (i % 288 < 32) bits = float_to_f16(value);
