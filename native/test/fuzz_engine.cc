@@ -160,7 +160,7 @@ void plans_alone(Random& random) {
 void specs(Random& random) {
   static bench::Noise noise;
   auto o = options();
-  static constexpr model::WeightType kWeights[] = {model::WeightType::stored, model::WeightType::f32, model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4};
+  static constexpr model::WeightType kWeights[] = {model::WeightType::stored, model::WeightType::f32, model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4, model::WeightType::i4x64, model::WeightType::i4x128};
   o.weights = kWeights[random() % std::size(kWeights)];
   auto spec = bench::spec_of(kTiny, o, noise);
   model::DecoderSpec& d = spec.decoder;

@@ -30,7 +30,7 @@ export const deploy = {
   parallelHint: 'How many are answered at the same time.',
   weights: 'Weights',
   weightsHint: (dtype: string) => `Stored as ${dtype}. Fewer bits need less memory and lose some accuracy.`,
-  weightNames: { stored: 'As stored', f32: '32 bit', bf16: '16 bit (bf16)', int8: '8 bit', int4: '4 bit' },
+  weightNames: { stored: 'As stored', f32: '32 bit', bf16: '16 bit (bf16)', int8: '8 bit', int4: '4 bit', 'int4:64': '4 bit, groups of 64', 'int4:128': '4 bit, groups of 128' },
   servedName: 'Served name',
   servedNameHint: 'What API clients call it.',
   start: 'Start',

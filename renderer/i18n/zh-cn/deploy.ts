@@ -30,7 +30,7 @@ export const deploy = {
   parallelHint: '同时回答多少个对话。',
   weights: '权重',
   weightsHint: (dtype) => `存储为 ${dtype}。位数越少越省内存，但会损失一些精度。`,
-  weightNames: { stored: '保持原样', f32: '32 位', bf16: '16 位（bf16）', int8: '8 位', int4: '4 位' },
+  weightNames: { stored: '保持原样', f32: '32 位', bf16: '16 位（bf16）', int8: '8 位', int4: '4 位', 'int4:64': '4 位，每组 64 个', 'int4:128': '4 位，每组 128 个' },
   servedName: '服务名',
   servedNameHint: 'API 客户端用的名字。',
   start: '启动',
