@@ -199,7 +199,10 @@ function planOptions(parent: Command): Command {
     .option('--shares <shares>', 'one number per rank, for instance 3:1')
     .option('--context <n>', 'most tokens of one conversation')
     .addOption(
-      new Option('--dtype <dtype>', 'what weights are turned into on load').choices(['bf16', 'int8', 'int4', 'f32']),
+      new Option(
+        '--dtype <dtype>',
+        'what weights are turned into on load; int4 has a scale per 32 values, int4:64 and int4:128 per so many',
+      ).choices(['bf16', 'int8', 'int4', 'int4:64', 'int4:128', 'f32']),
     )
     .addOption(
       new Option(

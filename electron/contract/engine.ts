@@ -231,7 +231,7 @@ export const engineSpec = z.object({
   split: rankSplit,
   tensors: z.array(tensorSource),
   /** what matrices are turned into on load; `stored` keeps the file's dtype */
-  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4']),
+  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128']),
   /**
    * `exact`: products take activations as f32. `fast` (when absent): rounded to what the weights are kept in; f32 and
    * f16 weights stay exact. Either way a token's result does not depend on what else is in the batch.

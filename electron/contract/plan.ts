@@ -18,7 +18,7 @@ export const planRequest = z.object({
   shares: z.optional(z.array(z.number())),
   context: z.optional(z.number()),
   maxSequences: z.optional(z.number()),
-  weights: z.optional(z.enum(['stored', 'f32', 'bf16', 'int8', 'int4'])),
+  weights: z.optional(z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128'])),
   /** what keys and values are kept in; absent = f32 where the weights are, else bf16 */
   kvDtype: z.optional(z.enum(['f32', 'bf16', 'int8'])),
   /** absent: f32 where the weights are, else bf16 */
@@ -56,7 +56,7 @@ export const plan = z.object({
   ranks: z.array(planRank),
   context: z.number(),
   maxSequences: z.number(),
-  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4']),
+  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128']),
   kvDtype: z.enum(['f32', 'bf16', 'int8']),
   kvBlocks: z.number(),
   kvBlockSize: z.number(),

@@ -47,7 +47,7 @@ export function wouldFitOf(model: PlanModel, layout: Layout): string[] {
     { weights: 'int8', note: 'about half of bf16, nearly the same answers' },
     { weights: 'int4', note: 'about 30 % of bf16, answers slightly worse' },
   ]
-  if (options.weights !== 'int4') {
+  if (!options.weights.startsWith('int4')) {
     const found = smaller.find(({ weights }) => weights !== options.weights && fitsWith({ weights }))
     if (found) sentences.push(`It fits with ${found.weights} weights (${found.note}).`)
   }

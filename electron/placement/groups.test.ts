@@ -47,4 +47,6 @@ test('bytes of a matrix value follow what is stored and what is asked for', () =
   // 4 bits that are stored are kept; 8 bits are rounded to the 4 asked for.
   expect(matrixBytes('int4', model({ bytes: 0.75, group: 32 })).layers).toBe(0.75)
   expect(matrixBytes('int4', eight).layers).toBe(0.5625)
+  expect(matrixBytes('int4:64', eight)).toEqual({ layers: 0.53125, head: 0.53125 })
+  expect(matrixBytes('int4:128', model({ bytes: 0.75, group: 32 }))).toEqual({ layers: 0.75, head: 0.515625 })
 })

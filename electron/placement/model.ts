@@ -33,7 +33,7 @@ export interface PlanModel {
 export type Weights = EngineSpec['weights']
 export type KvDtype = EngineSpec['kv']['dtype']
 
-/** Bytes of one matrix value in memory, of the layers and of the head; int8 has a scale per row, int4 one of 16 bits per 32 values. */
+/** Bytes of one matrix value in memory, of the layers and of the head; int8 has a scale per row, int4 one of 16 bits per 32 values or as many as it says. */
 export function matrixBytes(weights: Weights, model: PlanModel): { layers: number; head: number } {
   switch (weights) {
     case 'stored':
@@ -45,8 +45,12 @@ export function matrixBytes(weights: Weights, model: PlanModel): { layers: numbe
     case 'int8':
       return { layers: 1.01, head: 1.01 }
     case 'int4':
+    case 'int4:64':
+    case 'int4:128': {
+      const bytes = 0.5 + 2 / (weights === 'int4' ? 32 : weights === 'int4:64' ? 64 : 128)
       // What is stored in 4 bits is kept as it is.
-      return { layers: model.lowBit && model.lowBit.bytes < 1 ? model.lowBit.bytes : 0.5625, head: 0.5625 }
+      return { layers: model.lowBit && model.lowBit.bytes < 1 ? model.lowBit.bytes : bytes, head: bytes }
+    }
   }
 }
 

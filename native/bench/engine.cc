@@ -20,10 +20,12 @@ using namespace lanyard;
 
 namespace {
 
-constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights bf16|int8|int4|f32] [--threads N] [--prompt N] [--tokens N]
+constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights TYPE] [--threads N] [--prompt N] [--tokens N]
 
   --shape    0.1b SmolLM2-135M, 0.5b Qwen2.5-0.5B, 1b Llama-3.2-1B (default 0.5b); weights are random
-  --weights  what matrices become on load (default bf16)
+  --weights  what matrices become on load: bf16, int8, int4, int4:64, int4:128 or f32; or few bits as checkpoints have
+             them, with so many columns to a scale: i4g:G, i8g:G (G is 32, 64 or 128), mxfp4, or the blocks q8_0, q4_0, q4_k,
+             q5_k, q6_k (default bf16)
   --threads  default 1
   --prompt   tokens of the prompt (default 512)
   --tokens   tokens written after it (default 32)
@@ -44,7 +46,8 @@ Prints, besides tokens per second:
 struct Options {
   const bench::Shape* shape = bench::shape_named("0.5b");
   model::WeightType weights = model::WeightType::bf16;
-  const char* weights_name = "bf16";
+  bench::Low low;
+  std::string weights_name = "bf16";
   int threads = 1, prompt = 512, tokens = 32, streams = 1, chunk = 512, repeat = 3;
   ops::DType kv = ops::DType::bf16;
   ops::Compute compute = ops::Compute::fast;
@@ -77,11 +80,18 @@ Options parse(int argc, char** argv) {
       if (!o.shape) usage("There is no shape " + value + ".");
     } else if (name == "--weights") {
       using enum model::WeightType;
-      const std::pair<const char*, model::WeightType> types[] = {{"bf16", bf16}, {"int8", i8}, {"int4", i4}, {"f32", f32}};
+      const std::pair<const char*, model::WeightType> types[] = {{"bf16", bf16}, {"int8", i8}, {"int4", i4}, {"int4:64", i4x64}, {"int4:128", i4x128}, {"f32", f32}};
       const auto* type = std::find_if(std::begin(types), std::end(types), [&](const auto& t) { return value == t.first; });
-      if (type == std::end(types)) usage("Weights are bf16, int8, int4 or f32.");
-      o.weights = type->second;
-      o.weights_name = type->first;
+      const std::pair<const char*, bench::Low> lows[] = {
+          {"i4g:32", {model::Encoding::int4_rows, 32}}, {"i4g:64", {model::Encoding::int4_rows, 64}}, {"i4g:128", {model::Encoding::int4_rows, 128}},
+          {"i8g:32", {model::Encoding::gptq8, 32}}, {"i8g:64", {model::Encoding::gptq8, 64}}, {"i8g:128", {model::Encoding::gptq8, 128}},
+          {"mxfp4", {model::Encoding::mxfp4, 32}}, {"q8_0", {model::Encoding::q8_0, 32}}, {"q4_0", {model::Encoding::q4_0, 32}},
+          {"q4_k", {model::Encoding::q4_k, 32}}, {"q5_k", {model::Encoding::q5_k, 32}}, {"q6_k", {model::Encoding::q6_k, 16}}};
+      const auto* as = std::find_if(std::begin(lows), std::end(lows), [&](const auto& t) { return value == t.first; });
+      if (type == std::end(types) && as == std::end(lows)) usage("Weights are bf16, int8, int4, int4:64, int4:128, f32, i4g:G, i8g:G, mxfp4 or q8_0 and the like.");
+      o.weights = type == std::end(types) ? stored : type->second;
+      if (type == std::end(types)) o.low = as->second;
+      o.weights_name = value;
     } else if (name == "--kv") {
       if (value != "bf16" && value != "int8" && value != "f32") usage("The KV cache is bf16, int8 or f32.");
       o.kv = value == "f32" ? ops::DType::f32 : value == "int8" ? ops::DType::i8 : ops::DType::bf16;
@@ -106,6 +116,7 @@ Options parse(int argc, char** argv) {
 model::EngineSpec spec_of(const Options& o, bench::Noise& noise) {
   bench::ModelOptions m;
   m.weights = o.weights;
+  m.low = o.low;
   m.kv = o.kv;
   m.compute = o.compute;
   m.positions = o.prompt + o.tokens;
@@ -227,7 +238,7 @@ void run(const Options& o) {
   const double weights = static_cast<double>(stats.weight_bytes), per_step = median(decode) / o.streams;
   const double kept = weights + static_cast<double>(stats.kv_bytes), work = static_cast<double>(stats.workspace_bytes);
   const double mib = 1 << 20;
-  std::printf("%s %s, %d thread%s, %s, kernels %s, KV %s, %d stream%s%s\n", o.shape->name, o.weights_name, o.threads,
+  std::printf("%s %s, %d thread%s, %s, kernels %s, KV %s, %d stream%s%s\n", o.shape->name, o.weights_name.c_str(), o.threads,
               o.threads == 1 ? "" : "s", o.compute == ops::Compute::fast ? "fast" : "exact", stats.kernels.c_str(), ops::dtype_name(o.kv), o.streams, o.streams == 1 ? "" : "s",
               o.cpu_clock ? ", processor time" : "");
   std::printf("  prefill %d     %8.1f tok/s\n", o.prompt, median(prefill));

@@ -13,6 +13,7 @@
 
 #include "../engine/step_plan.h"
 #include "../error.h"
+#include "../model/blocks.h"
 #include "../model/spec.h"
 #include "../ops/dtype.h"
 
@@ -38,19 +39,25 @@ inline const Shape* shape_named(const std::string& name) {
   return nullptr;
 }
 
-// A file that lives in memory: ones, then noise. Every tensor's rows are taken from it, each row a bit further on, so
+// Weights as checkpoints with few bits have them. group 0: none of these.
+struct Low {
+  model::Encoding encoding = model::Encoding::int4_rows;
+  size_t group = 0;  // columns that share a scale
+};
+
+// A file that lives in memory: ones, then scales, then noise. Every tensor's rows are taken from it, each row a bit further on, so
 // that a model of any size costs a few MiB besides its packed weights.
 class Noise {
  public:
   Noise() : fd_(memfd_create("weights", MFD_CLOEXEC)) {
-    std::vector<uint16_t> values(kOnes + kValues);
+    std::vector<uint16_t> values(kNoise + kValues);
     uint64_t state = 88172645463325252u;
     for (size_t i = 0; i < values.size(); ++i) {
       state ^= state << 13;
       state ^= state >> 7;
       state ^= state << 17;
       const float uniform = static_cast<float>(state >> 40) / 0x1p23f - 1.0f;
-      values[i] = ops::float_to_bf16(i < kOnes ? 1.0f : uniform * 0.05f);
+      values[i] = i >= kOnes && i < kOnes + kScales ? 0x2020 : ops::float_to_bf16(i < kOnes ? 1.0f : uniform * 0.05f);
     }
     const auto* bytes = reinterpret_cast<const char*>(values.data());
     size_t done = 0;
@@ -71,14 +78,39 @@ class Noise {
     const size_t span = (rows - 1) * kStep + cols * 2;
     const size_t room = kValues * 2 - span;
     start_ = (start_ + 7919 * 2) % (room / 2 * 2);
-    return {role, layer, -1, ops::DType::bf16, rows, cols, {{path_, kOnes * 2 + start_, rows, cols * 2, kStep}}, {}};
+    return {role, layer, -1, ops::DType::bf16, rows, cols, {{path_, kNoise * 2 + start_, rows, cols * 2, kStep}}, {}};
+  }
+  // The same in few bits: any bytes are codes, all scales are alike.
+  model::TensorSource packed(model::Role role, int layer, size_t rows, size_t cols, const Low& low) {
+    using enum model::Encoding;
+    constexpr size_t kStep = 74;
+    const bool by_columns = low.encoding == gptq8;
+    const model::BlockShape block = model::block_shape(low.encoding);
+    if (block.columns > 0 && cols % block.columns != 0) throw Error("bad_request", "The shape has no whole blocks of these weights.");
+    const size_t lines = by_columns ? cols / 4 : rows, groups = (cols + low.group - 1) / low.group;
+    const size_t line = by_columns ? rows * 4 : block.columns > 0 ? cols / block.columns * block.bytes : cols / 2;
+    start_ = (start_ + 7919 * 2) % ((kValues * 2 - (lines - 1) * kStep - line) / 2 * 2);
+    model::TensorSource tensor{role, layer, -1, ops::DType::bf16, rows, cols, {}, {}};
+    model::PackedPiece& piece = tensor.packed.emplace_back();
+    piece.encoding = low.encoding;
+    piece.rows = rows;
+    piece.group_cols = low.group;
+    piece.values = {{path_, kNoise * 2 + start_, lines, line, kStep}};
+    // As f16 0x2020 is 0.008; MXFP4 has 1 without scales, blocks the noise's numbers, which are near 1 as f16.
+    piece.scale_type = model::ScaleType::f16;
+    if (by_columns) piece.scales = {{path_, kOnes * 2, groups, rows * 2, 0}};
+    else if (block.columns == 0 && low.encoding != mxfp4) piece.scales = {{path_, kOnes * 2, rows, groups * 2, 0}};
+    return tensor;
+  }
+  model::TensorSource weights(model::Role role, int layer, size_t rows, size_t cols, const Low& low) {
+    return low.group > 0 ? packed(role, layer, rows, cols, low) : matrix(role, layer, rows, cols);
   }
   model::TensorSource ones(model::Role role, int layer, size_t count) const {
     return {role, layer, -1, ops::DType::bf16, count, 1, {{path_, 0, count, 2, 2}}, {}};
   }
 
  private:
-  static constexpr size_t kOnes = 16384, kValues = size_t{8} << 20;
+  static constexpr size_t kOnes = 16384, kScales = 262144, kNoise = kOnes + kScales, kValues = size_t{8} << 20;
   int fd_;
   std::string path_;
   size_t start_ = 0;
@@ -88,6 +120,7 @@ inline constexpr int kBlock = 32;  // positions in a KV block
 
 struct ModelOptions {
   model::WeightType weights = model::WeightType::bf16;
+  Low low;
   ops::DType kv = ops::DType::bf16;
   ops::Compute compute = ops::Compute::fast;
   int positions = 512;  // per stream
@@ -128,14 +161,14 @@ inline model::EngineSpec spec_of(const Shape& s, const ModelOptions& o, Noise& n
   const size_t query = static_cast<size_t>(spec.split.query_heads.count) * static_cast<size_t>(dim);
   const size_t kv = static_cast<size_t>(spec.split.kv_heads.count) * static_cast<size_t>(dim);
   spec.tensors = {noise.matrix(embed, -1, static_cast<size_t>(s.vocab), hidden), noise.ones(final_norm, -1, hidden),
-                  noise.matrix(lm_head, -1, static_cast<size_t>(spec.split.vocab.count), hidden)};
+                  noise.weights(lm_head, -1, static_cast<size_t>(spec.split.vocab.count), hidden, o.low)};
   for (int l = 0; l < s.layers; ++l) {
     spec.tensors.push_back(noise.ones(attn_norm, l, hidden));
-    spec.tensors.push_back(noise.matrix(attn_qkv, l, query + 2 * kv, hidden));
-    spec.tensors.push_back(noise.matrix(attn_o, l, hidden, query));
+    spec.tensors.push_back(noise.weights(attn_qkv, l, query + 2 * kv, hidden, o.low));
+    spec.tensors.push_back(noise.weights(attn_o, l, hidden, query, o.low));
     spec.tensors.push_back(noise.ones(ffn_norm, l, hidden));
-    spec.tensors.push_back(noise.matrix(ffn_gate_up, l, 2 * ffn, hidden));
-    spec.tensors.push_back(noise.matrix(ffn_down, l, hidden, ffn));
+    spec.tensors.push_back(noise.weights(ffn_gate_up, l, 2 * ffn, hidden, o.low));
+    spec.tensors.push_back(noise.weights(ffn_down, l, hidden, ffn, o.low));
   }
   spec.weights = o.weights;
   spec.compute = o.compute;

@@ -99,7 +99,7 @@ Table::Table(const std::vector<Extent>& extents, size_t rows, size_t row_bytes, 
   }
 }
 
-PackedRows::PackedRows(const TensorSource& tensor, Files& files) {
+PackedRows::PackedRows(const TensorSource& tensor, Files& files, bool round) {
   static std::atomic<uint64_t> made{0};
   id_ = ++made;
   dtype = ops::DType::f32;
@@ -121,11 +121,47 @@ PackedRows::PackedRows(const TensorSource& tensor, Files& files) {
     if (own != low && !(whole(own) && whole(low))) return;
     if (own != low) low = ops::DType::i8g;  // 4-bit codes are 8-bit codes too
   }
+  ops::Factors widest = ops::Factors::symmetric;
+  for (const Piece& piece : pieces_) {
+    ops::Factors own = factors_of(piece, round);
+    // Among 8-bit codes the middle of 4-bit ones is no longer that.
+    if (own == ops::Factors::symmetric && low_type(piece.spec.encoding) != low) own = ops::Factors::zeros;
+    widest = std::max(widest, own);
+  }
+  factors = widest;
   for (const int columns : {128, 64, 32, 16}) {
     if (!shares_scales(columns)) continue;
     group = columns;
     return;
   }
+}
+
+// The narrowest that holds the piece's scales and zeros.
+ops::Factors PackedRows::factors_of(const Piece& piece, bool round) const {
+  using enum Encoding;
+  switch (piece.spec.encoding) {
+    case q8_0:
+    case q4_0: return ops::Factors::symmetric;
+    case q4_k:
+    case q5_k:
+    case q6_k: return round ? ops::Factors::biases : ops::Factors::pairs;  // products of an f16 and 6 or 8 bits
+    case f8_e4m3:
+    case mxfp4: return ops::Factors::pairs;  // kept as f32
+    default: break;
+  }
+  const ops::Factors narrow = piece.zeros.empty() ? ops::Factors::symmetric : ops::Factors::zeros;
+  if (piece.spec.scale_type == ScaleType::f16 && !piece.scales.empty()) return narrow;
+  if (piece.spec.scale_type != ScaleType::bf16 || piece.scales.empty()) return ops::Factors::pairs;
+  // A bf16 is an f16 between these sizes.
+  const bool by_columns = columns_first(piece.spec.encoding);
+  const size_t lines = by_columns ? piece.groups : (piece.spec.skip_rows + piece.spec.rows - 1) / piece.spec.group_rows + 1;
+  for (size_t i = 0; i < lines; ++i) {
+    for (size_t j = 0; j < (by_columns ? piece.spec.rows : piece.groups); ++j) {
+      const float size = std::fabs(scale_at(ScaleType::bf16, piece.scales.row(i), j));
+      if (size != 0 && !(size >= 0x1p-17f && size < 0x1p15f)) return ops::Factors::pairs;
+    }
+  }
+  return narrow;
 }
 
 // Do all runs of so many columns share a scale?
@@ -261,7 +297,7 @@ void PackedRows::blocks(const Piece& piece, size_t row, uint8_t* codes, std::vec
 }
 
 // Scale and zero point of a row's groups.
-void PackedRows::factors(const Piece& piece, size_t row, float* scales, float* zeros) const {
+void PackedRows::scales_and_zeros(const Piece& piece, size_t row, float* scales, float* zeros) const {
   const PackedPiece& spec = piece.spec;
   const Encoding e = spec.encoding;
   const bool whole = e != Encoding::f8_e4m3 && e != Encoding::mxfp4;
@@ -301,7 +337,7 @@ void PackedRows::read_grouped(size_t row, uint8_t* stored, float* scales, float*
   all_scales.resize(piece.groups);
   all_zeros.resize(piece.groups);
   codes(piece, row - piece.first, stored);
-  factors(piece, row - piece.first, all_scales.data(), all_zeros.data());
+  scales_and_zeros(piece, row - piece.first, all_scales.data(), all_zeros.data());
   for (size_t g = 0; g * group < cols; ++g) {
     const uint32_t from = piece.group_of[g * group];
     scales[g] = all_scales[from];
@@ -324,7 +360,7 @@ void PackedRows::read(size_t row, void* out) const {
   scales.resize(piece.groups);
   zeros.resize(piece.groups);
   codes(piece, row - piece.first, stored.data());
-  factors(piece, row - piece.first, scales.data(), zeros.data());
+  scales_and_zeros(piece, row - piece.first, scales.data(), zeros.data());
   switch (piece.spec.encoding) {
     case Encoding::f8_e4m3:
       for (size_t c = 0; c < cols; ++c) to[c] = kF8[stored[c]] * scales[group_of[c]];
@@ -337,9 +373,9 @@ void PackedRows::read(size_t row, void* out) const {
   }
 }
 
-std::unique_ptr<ops::RowSource> open_rows(const TensorSource& tensor, Files& files) {
+std::unique_ptr<ops::RowSource> open_rows(const TensorSource& tensor, Files& files, bool round) {
   if (tensor.packed.empty()) return std::make_unique<FileRows>(tensor, files);
-  return std::make_unique<PackedRows>(tensor, files);
+  return std::make_unique<PackedRows>(tensor, files, round);
 }
 
 }  // namespace lanyard::model

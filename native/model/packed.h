@@ -29,8 +29,8 @@ class Table {
 // The rows of a low-bit tensor. Keeps its files mapped.
 class PackedRows final : public ops::RowSource {
  public:
-  // Throws Error weights_truncated, weights_mismatch.
-  PackedRows(const TensorSource& tensor, Files& files);
+  // `round`: scales that f16 cannot hold exactly may be rounded to it. Throws Error weights_truncated, weights_mismatch.
+  PackedRows(const TensorSource& tensor, Files& files, bool round);
   void read(size_t row, void* out) const override;
   void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override;
 
@@ -44,10 +44,11 @@ class PackedRows final : public ops::RowSource {
   };
 
   Piece open(const PackedPiece& spec, size_t first, Files& files, const std::string& what) const;
+  ops::Factors factors_of(const Piece& piece, bool round) const;
   const Piece& piece_of(size_t row) const;
   bool shares_scales(size_t columns) const;
   void codes(const Piece& piece, size_t row, uint8_t* out) const;
-  void factors(const Piece& piece, size_t row, float* scales, float* zeros) const;
+  void scales_and_zeros(const Piece& piece, size_t row, float* scales, float* zeros) const;
   // Both, of blocks with scales of their own.
   void blocks(const Piece& piece, size_t row, uint8_t* codes, std::vector<float>& scales, std::vector<float>& biases) const;
 
@@ -55,7 +56,7 @@ class PackedRows final : public ops::RowSource {
   std::vector<Piece> pieces_;
 };
 
-// The rows of any tensor. Throws as FileRows and PackedRows.
-std::unique_ptr<ops::RowSource> open_rows(const TensorSource& tensor, Files& files);
+// The rows of any tensor; `round` as PackedRows has it. Throws as FileRows and PackedRows.
+std::unique_ptr<ops::RowSource> open_rows(const TensorSource& tensor, Files& files, bool round = false);
 
 }  // namespace lanyard::model

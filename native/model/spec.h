@@ -108,8 +108,8 @@ struct TensorSource {
   Stored stored = Stored::rows;
 };
 
-// What matrices become on load.
-enum class WeightType : uint8_t { stored, f32, bf16, i8, i4 };
+// What matrices become on load. i4: groups of 32 columns share a scale; i4x64, i4x128: of so many.
+enum class WeightType : uint8_t { stored, f32, bf16, i8, i4, i4x64, i4x128 };
 
 // Where packed weights are kept, and what names them.
 struct PrepackedPlan {

@@ -5,6 +5,7 @@
 #include "../error.h"
 #include "files.h"
 #include "packed.h"
+#include "rounded.h"
 
 namespace lanyard::model {
 namespace {
@@ -13,16 +14,21 @@ namespace {
 // cannot be kept in groups of a common scale (act-order, cuts within 32 columns) becomes bf16.
 ops::DType packed_type(WeightType weights, const ops::RowSource& source, bool low_bit) {
   const bool four = source.low == ops::DType::i4g || source.low == ops::DType::f4g;
-  if (source.group > 0 && (weights == WeightType::stored || (weights == WeightType::i4 && four))) return source.low;
+  if (source.group > 0 && (weights == WeightType::stored || (weights >= WeightType::i4 && four))) return source.low;
   switch (weights) {
     case WeightType::stored: return low_bit ? ops::DType::bf16 : source.dtype;
     case WeightType::f32: return ops::DType::f32;
     case WeightType::bf16: return ops::DType::bf16;
     case WeightType::i8: return ops::DType::i8;
-    case WeightType::i4: return ops::DType::i4;
+    case WeightType::i4:
+    case WeightType::i4x64:
+    case WeightType::i4x128: return ops::DType::i4;
   }
   return source.dtype;
 }
+
+// Columns of a group where they are not those of DType::i4.
+int rounded_group(WeightType weights) { return weights == WeightType::i4x64 ? 64 : weights == WeightType::i4x128 ? 128 : 0; }
 
 // Shapes as the decoder and the split demand them. 0: any width (an FFN share is as wide as its tensor says).
 struct Shape {
@@ -128,9 +134,13 @@ class Loader {
     if (order == ops::RowOrder::gated && t.rows % 2 != 0) {
       throw Error("weights_mismatch", describe(t) + " has " + std::to_string(t.rows) + " rows: gate and up differ.");
     }
-    const auto source = open_rows(t, files_);
-    const ops::DType type = packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty());
-    out = packed(t, type, order, source->group);
+    auto source = open_rows(t, files_, spec_.compute == ops::Compute::fast);
+    ops::DType type = packed_type(exact ? WeightType::stored : spec_.weights, *source, !t.packed.empty());
+    if (const int group = rounded_group(spec_.weights); group > 0 && type == ops::DType::i4) {
+      source = std::make_unique<RoundedRows>(std::move(source), group);
+      type = source->low;
+    }
+    out = packed(t, type, order, *source);
     if (!out) {
       out = ops_.pack(*source, type, order);
       if (out->packed()) parts_.push_back({place_of(t), out.get()});
@@ -141,10 +151,10 @@ class Loader {
   static PrepackedPlace place_of(const TensorSource& t) { return {t.role, t.layer, t.expert}; }
 
   // As it was kept, or null. Where one matrix does not fit, the file is not of these weights: no other is taken from it.
-  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order, int group) const {
+  std::unique_ptr<ops::Matrix> packed(const TensorSource& t, ops::DType type, ops::RowOrder order, const ops::RowSource& source) const {
     const PrepackedFile::Entry* entry = packed_ ? packed_->find(place_of(t)) : nullptr;
     if (!entry || entry->rows != t.rows || entry->cols != t.cols) return nullptr;
-    return ops_.adopt({t.rows, t.cols, type, order, group, packed_->data(*entry), entry->bytes, packed_});
+    return ops_.adopt({t.rows, t.cols, type, order, source.group, source.factors, packed_->data(*entry), entry->bytes, packed_});
   }
 
   // A vector comes as [n, 1] or [1, n].

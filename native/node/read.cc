@@ -160,6 +160,8 @@ model::WeightType read_weight_type(const Napi::Object& o) {
   if (name == "bf16") return model::WeightType::bf16;
   if (name == "int8") return model::WeightType::i8;
   if (name == "int4") return model::WeightType::i4;
+  if (name == "int4:64") return model::WeightType::i4x64;
+  if (name == "int4:128") return model::WeightType::i4x128;
   refuse(o.Env(), "weights", "stored, f32, bf16, int8 or int4");
 }
 

@@ -12,10 +12,18 @@ namespace lanyard::ops {
 // i4g, i8g: value = scale * q + bias, q unsigned. f4g: scale * e2m1. f8g: scale * e4m3.
 enum class DType : uint8_t { f32, f16, bf16, i8, i4, i4g, i8g, f4g, f8g };
 
+// How a matrix of i4g or i8g keeps scales and biases; f4g and f8g have f32 scales.
+//   symmetric  f16 scale; the middle of the range is zero: bias = -8 or -128 times the scale
+//   zeros      f16 scale and zero point, which is a small whole number: bias = -zero * scale
+//   biases     f16 scale and bias
+//   pairs      f32 scale and bias
+enum class Factors : uint8_t { symmetric, zeros, biases, pairs };
+
 inline constexpr int kDTypes = 9;
 inline constexpr int kInt4Group = 32;
 
 constexpr bool is_grouped(DType dtype) { return dtype >= DType::i4g; }
+constexpr bool has_biases(DType dtype) { return dtype == DType::i4g || dtype == DType::i8g; }
 
 // Bytes of one plain value as files store it (f32, f16, bf16).
 constexpr size_t stored_bytes(DType dtype) { return dtype == DType::f32 ? 4 : 2; }

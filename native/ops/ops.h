@@ -40,6 +40,7 @@ class RowSource {
   size_t cols = 0;
   DType low = DType::f32;  // the grouped type that keeps low-bit values as they are
   int group = 0;           // columns that share a scale: 16, 32, 64 or 128; 0: no low-bit values
+  Factors factors = Factors::pairs;  // the narrowest that holds what read_grouped() gives
 };
 
 // Values on the host as f32.
@@ -73,6 +74,7 @@ struct PackedBytes {
   DType dtype = DType::f32;
   RowOrder order = RowOrder::plain;
   int group = 0;  // columns that share a scale, grouped types only
+  Factors factors = Factors::pairs;
   const uint8_t* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<const void> owner;
@@ -120,7 +122,8 @@ struct KvShape {
 };
 
 // How products treat activations. exact: f32, whatever the weights are kept in. fast: rounded to the weights' precision
-// (bf16 to bf16; int8 and int4 to int8 in groups of 64 and 32); f32 and f16 weights have exact products either way.
+// (bf16 to bf16; int8 and int4 to int8 in groups of 64 and 32; low-bit types but f8g to int8 in the weights' groups); f32, f16
+// and f8g weights have exact products either way.
 // Either way a token's result does not depend on what else is in the batch.
 enum class Compute : uint8_t { exact, fast };
 

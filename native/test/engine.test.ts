@@ -136,7 +136,7 @@ describe('the engine', () => {
     }
   })
 
-  test.each([['f32', 1e-5], ['bf16', 1e-5], ['int8', 0.06], ['int4', 0.8]] as const)('weights as %s', async (weights, tolerance) => {
+  test.each([['f32', 1e-5], ['bf16', 1e-5], ['int8', 0.06], ['int4', 0.8], ['int4:64', 0.8], ['int4:128', 0.8]] as const)('weights as %s', async (weights, tolerance) => {
     const tokens = prompt(40)
     const exact = await withRanks([], (ranks) => chunked(ranks, tokens, [40]))
     const mean = await withRanks([], async (ranks) => meanError(await chunked(ranks, tokens, [40]), exact), { weights })

@@ -328,7 +328,7 @@ int main() {
   check::section("dense, bf16", [&] { compare(dense, false, model::WeightType::bf16, 1e-5); });
   check::section("dense, int8", [&] { compare(dense, false, model::WeightType::i8, 0.03); });
   check::section("mixture, f32", [&] { compare(mixture, true, model::WeightType::stored, 1e-5); });
-  for (const auto weights : {model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4}) {
+  for (const auto weights : {model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4, model::WeightType::i4x64}) {
     check::section("dense, fast: one result", [&] { one_result(dense, false, weights); });
     check::section("mixture, fast: one result", [&] { one_result(mixture, true, weights); });
   }

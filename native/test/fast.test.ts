@@ -1,8 +1,14 @@
 /** Products with rounded activations (`compute: fast`) against the goldens, within what bfloat16 and int8 arithmetic may differ. */
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { RankSplit } from '../../electron/contract/engine.ts'
+import type { ModelFacts } from '../../electron/models/models.ts'
+import { temporaryFolder } from '../../electron/models/testing/folder.ts'
+import { makeGguf } from '../../electron/models/testing/make-gguf.ts'
+import { rangesOf } from '../../electron/placement/apportion.ts'
 import { readTensors, type Golden } from './golden.ts'
-import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, type Ranks } from './ranks.ts'
+import { fixtures, openRanks, part, readJson, ropeAlpha, unevenSplit, worst, type Ranks } from './ranks.ts'
 
 interface Difference {
   /** of the logits of each prompt's last token */
@@ -79,6 +85,56 @@ describe.skipIf(!fixtures)('goldens, fast', () => {
     } finally {
       await ranks.close()
       if (ranks !== one) await one.close()
+    }
+  })
+})
+
+/** A cut in whole groups of 32 columns, as the planner makes it. */
+function cutInGroups(facts: ModelFacts): RankSplit[] {
+  const { decoder } = facts
+  const ffn = rangesOf(decoder.ffn, 32, [0.37, 0.63])
+  return unevenSplit(facts, [0.37], [2 * Math.round((decoder.queryHeads / 2) * 0.37)]).map((own, i) => ({ ...own, ffn: ffn[i]! }))
+}
+
+describe.skipIf(!fixtures)('low-bit weights as stored, fast', () => {
+  const models = ['qwen2-gptq', 'qwen2-awq', 'Q8_0'] as const
+  test.each(models.flatMap((model) => [1, 2].map((count) => ({ model, count }))))('$model, $count ranks', async ({ model, count }) => {
+    using folder = temporaryFolder()
+    const family = model === 'Q8_0' ? 'llama' : model
+    let place = path.join(fixtures ?? '', family)
+    const golden = readJson(path.join(place, 'golden.json')) as Golden
+    const tensors = readTensors(path.join(place, 'golden.safetensors'))
+    if (model === 'Q8_0') {
+      const file = path.join(folder.path, 'model.gguf')
+      writeFileSync(file, await makeGguf(place, model, 'llama-bpe'))
+      place = file
+    }
+    // Weights in f32 have exact products: what the rounding of activations alone changes is the difference from these.
+    const exact = await openRanks(place, { weights: 'f32' })
+    const splits = count === 1 ? [] : cutInGroups(exact.facts)
+    const ranks = await openRanks(place, { weights: 'stored', compute: 'fast', ...(count > 1 ? { splits } : {}) })
+    try {
+      const got = await compare(ranks, golden, tensors, 1)
+      let largest = 0
+      for (const prompt of golden.prompts) {
+        const [mine, theirs] = await Promise.all(
+          [ranks, exact].map(async (one) => (await one.step([part(0, prompt.ids, 0)], { logits: true })).logits!),
+        )
+        largest = Math.max(largest, worst(mine!, theirs!, exact.facts.decoder))
+      }
+      console.log(
+        `${model}, ${count} ranks: logits differ by ${largest.toFixed(3)} at most from exact products of the same weights,`,
+        `by ${got.mean.toFixed(3)} in the mean from the golden ones; ${got.equal} of ${got.compared} greedy tokens equal`,
+      )
+      expect(largest).toBeGreaterThan(1e-3)
+      expect(largest).toBeLessThan(0.9)
+      if (family !== 'llama') {
+        expect(got.wide).toEqual([])
+        expect(got.mean).toBeLessThan(0.15)
+      }
+    } finally {
+      await ranks.close()
+      await exact.close()
     }
   })
 })

@@ -160,7 +160,7 @@ void plans_alone(Random& random) {
 void specs(Random& random) {
   static bench::Noise noise;
   auto o = options();
-  static constexpr model::WeightType kWeights[] = {model::WeightType::stored, model::WeightType::f32, model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4};
+  static constexpr model::WeightType kWeights[] = {model::WeightType::stored, model::WeightType::f32, model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4, model::WeightType::i4x64, model::WeightType::i4x128};
   o.weights = kWeights[random() % std::size(kWeights)];
   static constexpr ops::DType kKv[] = {ops::DType::f32, ops::DType::bf16, ops::DType::i8, ops::DType::f16};
   o.kv = kKv[random() % std::size(kKv)];

@@ -2,6 +2,8 @@
 // against values computed by its own reference, and tables that do not fit.
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -9,6 +11,7 @@
 #include "../error.h"
 #include "../model/blocks.h"
 #include "../model/packed.h"
+#include "../model/rounded.h"
 #include "check.h"
 
 using namespace lanyard;
@@ -94,6 +97,89 @@ void rows_of_gptq() {
         CHECK(out[c] == static_cast<float>(q - z) * scale, "row %zu column %zu", r, c);
         if (!ordered) CHECK(codes[c] == q && scales[g] == scale && biases[g] == static_cast<float>(-z) * scale);
       }
+    }
+  }
+}
+
+// How narrow scales and zeros are kept.
+void factors() {
+  RandomFile file(32768);
+  PackedPiece p = gptq(file);
+  const auto kept = [&](const std::vector<PackedPiece>& pieces, bool round = false) {
+    TensorSource t = tensor_of(pieces.front());
+    t.rows = kRows * pieces.size();
+    t.packed = pieces;
+    Files files;
+    return open_rows(t, files, round)->factors;
+  };
+  CHECK(kept({p}) == ops::Factors::pairs, "scales are f32");
+  p.scale_type = ScaleType::f16;
+  p.scales = file.table(8192, kCols / kGroup, kRows * 2);
+  CHECK(kept({p}) == ops::Factors::zeros);
+  PackedPiece symmetric = p;
+  symmetric.encoding = Encoding::int4_rows;
+  symmetric.zeros.clear();
+  symmetric.values = file.table(0, kRows, kCols / 2);
+  symmetric.scales = file.table(8192, kRows, kCols / kGroup * 2);
+  CHECK(kept({symmetric}) == ops::Factors::symmetric);
+  CHECK(kept({symmetric, p}) == ops::Factors::zeros, "a tensor takes the widest of its pieces");
+  PackedPiece eight = symmetric;
+  eight.encoding = Encoding::gptq8;
+  eight.values = file.table(0, kCols / 4, kRows * 4);
+  eight.scales = p.scales;
+  CHECK(kept({eight}) == ops::Factors::symmetric);
+  CHECK(kept({symmetric, eight}) == ops::Factors::zeros, "8 is not the middle of 8 bits");
+  PackedPiece brain = symmetric;
+  brain.scale_type = ScaleType::bf16;
+  for (size_t i = 0; i < kRows * kCols / kGroup; ++i) {
+    const uint16_t half = ops::float_to_bf16(std::ldexp(1.0f + static_cast<float>(i % 128) / 128, static_cast<int>(i % 31) - 17));
+    std::memcpy(file.bytes.data() + 8192 + 2 * i, &half, 2);
+    CHECK(ops::f16_to_float(ops::float_to_f16(ops::bf16_to_float(half))) == ops::bf16_to_float(half));
+  }
+  file.write();
+  CHECK(kept({brain}) == ops::Factors::symmetric, "f16 holds them");
+  const uint16_t tiny = ops::float_to_bf16(0x1.02p-18f);
+  std::memcpy(file.bytes.data() + 8192 + 10, &tiny, 2);
+  file.write();
+  CHECK(kept({brain}) == ops::Factors::pairs, "f16 does not hold the smallest");
+  PackedPiece block;
+  block.encoding = Encoding::q4_k;
+  block.rows = kRows;
+  block.group_cols = 32;
+  block.values = file.table(0, kRows, 144);
+  CHECK(kept({block}) == ops::Factors::pairs && kept({block}, true) == ops::Factors::biases);
+  block.encoding = Encoding::q8_0;
+  block.values = file.table(0, kRows, kCols / 32 * 34);
+  CHECK(kept({block}) == ops::Factors::symmetric);
+}
+
+// Rounded to 4 bits while read: no value is off by more than half a step, but where 7 is the last.
+void rounded() {
+  class Reals final : public ops::RowSource {
+   public:
+    Reals() {
+      rows = 3;
+      cols = 300;
+      Random random(8);
+      values = random.reals(rows * cols, 0.3f);
+      std::fill_n(values.begin() + cols, 128, 0.0f);
+    }
+    void read(size_t row, void* out) const override { std::memcpy(out, values.data() + row * cols, cols * sizeof(float)); }
+    std::vector<float> values;
+  };
+  auto reals = std::make_unique<Reals>();
+  const std::vector<float> values = reals->values;
+  const RoundedRows rows(std::move(reals), 128);
+  CHECK(rows.low == ops::DType::i4g && rows.group == 128 && rows.factors == ops::Factors::symmetric && rows.cols == 300);
+  for (size_t r = 0; r < 3; ++r) {
+    std::vector<uint8_t> codes(300);
+    float scales[3], biases[3];
+    rows.read_grouped(r, codes.data(), scales, biases);
+    for (size_t c = 0; c < 300; ++c) {
+      const float scale = scales[c / 128], value = values[r * 300 + c], step = std::fabs(scale);
+      CHECK(ops::f16_to_float(ops::float_to_f16(scale)) == scale && biases[c / 128] == -8 * scale && codes[c] < 16);
+      const float error = std::fabs(scale * static_cast<float>(codes[c]) + biases[c / 128] - value);
+      CHECK(error <= 0.501f * step || (codes[c] == 15 && error <= 1.01f * step), "row %zu column %zu: %g", r, c, error);
     }
   }
 }
@@ -261,6 +347,8 @@ void refusals() {
 
 int main() {
   check::section("rows of GPTQ", rows_of_gptq);
+  check::section("how narrow scales and zeros are kept", factors);
+  check::section("rows rounded to 4 bits", rounded);
   check::section("rows of FP8 and MXFP4", rows_of_floats);
   check::section("blocks of llama.cpp's formats", blocks_of_llama_cpp);
   check::section("rows of blocks", rows_of_blocks);

@@ -92,9 +92,9 @@ int main() {
         const ops::Matrix& m = *kept.matrix;
         CHECK(entry->rows == m.rows && entry->cols == m.cols && entry->bytes == m.bytes);
         CHECK(std::memcmp(file->data(*entry), m.packed(), m.bytes) == 0);
-        const auto again = cpu->adopt({m.rows, m.cols, kept.dtype, kept.order, 0, file->data(*entry), entry->bytes, file});
+        const auto again = cpu->adopt({m.rows, m.cols, kept.dtype, kept.order, 0, {}, file->data(*entry), entry->bytes, file});
         CHECK(again != nullptr);
-        CHECK(!cpu->adopt({m.rows + 32, m.cols, kept.dtype, kept.order, 0, file->data(*entry), entry->bytes, file}));
+        CHECK(!cpu->adopt({m.rows + 32, m.cols, kept.dtype, kept.order, 0, {}, file->data(*entry), entry->bytes, file}));
         if (!again || kept.order == ops::RowOrder::gated) continue;
         const size_t in = ops::padded_width(m.cols), out = ops::padded_width(m.rows);
         std::vector<float> x(in), first(out), second(out);

@@ -101,9 +101,10 @@ void products(const Kernels& kernels, DType dtype) {
 // Random codes with random scales and biases.
 class Grouped final : public RowSource {
  public:
-  Grouped(DType type, int group_size, size_t row_count, size_t col_count, Random& random) {
+  Grouped(DType type, int group_size, Factors kind_of_factors, size_t row_count, size_t col_count, Random& random) {
     low = type;
     group = group_size;
+    factors = kind_of_factors;
     rows = row_count;
     cols = col_count;
     groups_ = (cols + group - 1) / group;
@@ -115,6 +116,12 @@ class Grouped final : public RowSource {
     }
     scales_ = random.reals(rows * groups_, 0.01f);
     biases_ = random.reals(rows * groups_, 0.1f);
+    if (factors == Factors::pairs || !has_biases(type)) return;
+    for (size_t i = 0; i < scales_.size(); ++i) {
+      scales_[i] = f16_to_float(float_to_f16(scales_[i]));
+      const auto zero = static_cast<float>(factors == Factors::symmetric ? (four ? 8 : 128) : random.below(four ? 17 : 257));
+      biases_[i] = factors == Factors::biases ? f16_to_float(float_to_f16(biases_[i])) : -zero * scales_[i];
+    }
   }
   void read(size_t, void*) const override {}
   void read_grouped(size_t row, uint8_t* codes, float* scales, float* biases) const override {
@@ -153,7 +160,8 @@ void grouped_products(const Kernels& kernels, DType dtype) {
   for (const int group : {16, 32, 64, 128}) {
     for (const int rows : {1, 17, 160}) {
       for (const int cols : {1, 32, 100, 640, 1100}) {
-        const Grouped w(dtype, group, rows, cols, random);
+        const auto factors = static_cast<Factors>((group / 16 + rows + cols) % 4);
+        const Grouped w(dtype, group, factors, rows, cols, random);
         const auto m = pack_matrix(w, dtype, RowOrder::plain, pool);
         const size_t in_stride = padded_width(cols), out_stride = padded_width(rows);
         std::vector<float> first_row;

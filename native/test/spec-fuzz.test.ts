@@ -32,7 +32,7 @@ function generator(seed: number): (below: number) => number {
 const strange: unknown[] = [
   undefined, null, true, '', 'x', '0', -1, 0, 1, 2, 1.5, 63, 64, 65, 1e5, -0, NaN, Infinity, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300,
   [], {}, [null], [1, 'x'], { length: 2 ** 32 }, { length: -1 }, { length: NaN }, new Int32Array(3), new Uint8Array(0), Symbol('s'), 10n,
-  () => 1, new Date(0), 'bf16', 'f32', 'int4', 'int8', 'cuda',
+  () => 1, new Date(0), 'bf16', 'f32', 'int4', 'int4:64', 'int8', 'cuda',
 ]
 
 /** Every place in a value: the object it is in and its key. A change may have put a value into itself. */

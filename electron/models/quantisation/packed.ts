@@ -212,12 +212,12 @@ const blockTypes: Record<string, { encoding: Encoding; columns: number; bytes: n
 }
 
 /**
- * Bytes of one value in the memory of a rank that keeps such weights as stored: 4 or 8 bits, an f32 scale and bias per
- * group. Null: not a low-bit type of llama.cpp.
+ * Bytes of one value in the memory of a rank that keeps such weights as stored: 4 or 8 bits, an f16 scale per group and,
+ * for the K types, a bias. Null: not a low-bit type of llama.cpp.
  */
 export function heldBlockBytes(dtype: string): number | null {
   const type = blockTypes[dtype]
-  return type ? (type.bytes / type.columns < 0.6 ? 0.5 : 1) + 8 / type.group : null
+  return type ? (type.bytes / type.columns < 0.6 ? 0.5 : 1) + (type.columns === 256 ? 4 : 2) / type.group : null
 }
 
 /** `weight` [rows][cols / columns] blocks. */

@@ -153,14 +153,14 @@ export function quantisationName({ kind, bits }: Quantisation): string {
 }
 
 /**
- * Bytes of one value in the memory of a rank that keeps weights as stored: few bits with an f32 scale (and bias) per
- * group of up to 128 columns; bf16 where the groups of neighbouring columns differ.
+ * Bytes of one value in the memory of a rank that keeps weights as stored: few bits with a scale (f16; f32 for floats) and,
+ * but for `int4`, an f16 zero point per group of up to 128 columns; bf16 where the groups of neighbouring columns differ.
  */
 export function heldBytes(how: Quantisation): number {
   const group = wholeColumns(how) || 128
   const held = [128, 64, 32].find((columns) => group % columns === 0)
   if (how.actOrder || held === undefined) return 2
-  const factors = how.kind === 'fp8' || how.kind === 'mxfp4' ? 4 : 8
+  const factors = how.kind === 'int4' ? 2 : 4
   return how.bits / 8 + factors / held
 }
 

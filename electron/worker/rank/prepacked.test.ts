@@ -56,7 +56,7 @@ async function serve(
 }
 
 describe.skipIf(!existsSync(engine) || !hasMaps)('packed weights', () => {
-  test.each(['stored', 'int8', 'int4'] as const)(
+  test.each(['stored', 'int8', 'int4', 'int4:64'] as const)(
     '%s: kept, mapped, and made again when damaged or of other weights',
     async (weights) => {
       using folder = temporaryFolder()

@@ -124,7 +124,14 @@ export async function prepackedPlan(folder: string, spec: EngineSpec): Promise<E
 
 /** About what they take on the disk. */
 function packedBytes(spec: EngineSpec): number {
-  const each: Partial<Record<EngineSpec['weights'], number>> = { f32: 4, bf16: 2, int8: 1, int4: 0.57 }
+  const each: Partial<Record<EngineSpec['weights'], number>> = {
+    f32: 4,
+    bf16: 2,
+    int8: 1,
+    int4: 0.57,
+    'int4:64': 0.54,
+    'int4:128': 0.52,
+  }
   return spec.tensors.reduce((sum, { rows, cols, dtype, role }) => {
     const stored = dtype === 'f32' ? 4 : 2
     return role === 'embed' ? sum : sum + rows * cols * (each[spec.weights] ?? stored)

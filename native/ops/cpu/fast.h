@@ -7,6 +7,10 @@
 //   i8    Activations are rounded to int8 in groups of 64: scale = max |x| / 127. Products add up exactly in int32
 //         within a group; sum = fma(products, scale, sum), groups ascending; at last sum *= the weight row's scale.
 //   i4    The same in groups of 32, with fma(products, weight scale * activation scale, sum).
+//   i4g, i8g   In the weights' own groups of 16 to 128. With the group's activations as integers q and their scale a:
+//         sum = fma(bias, a * (q added up), sum), then sum = fma(products, weight scale * a, sum). i8g: products with the
+//         stored signed bytes and the bias that goes with them (kernels.h).
+//   f4g   So too, without a bias; products with twice the value of an e2m1, an integer, and the stored half scale.
 //
 // Denormal numbers are the exception: AMX takes them as zero.
 #pragma once
@@ -19,25 +23,30 @@
 
 namespace lanyard::ops::cpu {
 
-constexpr bool has_fast(DType dtype) { return dtype == DType::bf16 || dtype == DType::i8 || dtype == DType::i4; }
+constexpr bool has_fast(DType dtype) {
+  return dtype == DType::bf16 || dtype == DType::i8 || dtype == DType::i4 || dtype == DType::i4g || dtype == DType::i8g || dtype == DType::f4g;
+}
 
-// Columns of a group (bf16: of a block).
-constexpr int fast_group(DType dtype) { return dtype == DType::i8 ? 64 : 32; }
+// Columns of a group (bf16: of a block); `own` is that of a matrix of a grouped type.
+constexpr int fast_group(DType dtype, int own) { return is_grouped(dtype) ? own : dtype == DType::i8 ? 64 : 32; }
+constexpr bool four_bits(DType dtype) { return dtype == DType::i4 || dtype == DType::i4g || dtype == DType::f4g; }
 
 // Rounded activations have one of two forms.
-//   rows   per token, `row_bytes` apart: bf16 as f32 [cols]; i8 and i4 [cols] int8, [groups] f32 scales, [groups] int32
-//          sums of the int8 values
-//   tiles  16 tokens together, as AMX loads them, for each group a record: bf16 [16][32]; i8 [16][64] int8 and
-//          i4 [16][32] int8, followed by [16] f32 scales. Blocks of 16 tokens follow each other.
-// For i4, eight columns are kept in the order 0 2 4 6 1 3 5 7, which is how the nibbles of a word come apart.
-constexpr size_t fast_row_bytes(DType dtype, int groups) {
-  const size_t bytes = dtype == DType::bf16 ? groups * size_t{128} : groups * size_t(fast_group(dtype) + 8);
-  return (bytes + 63) / 64 * 64;
+//   rows   per token, `row_bytes` apart: bf16 as f32 [cols]; the others [cols] int8, [groups] f32 scales, [groups] int32
+//          sums of the int8 values; grouped types then [groups] f32 scale * sum
+//   tiles  16 tokens together, as AMX loads them, for each group a record: bf16 [16][32]; the others [16][group] int8,
+//          [16] f32 scales; grouped types then [16] scale * sum. Blocks of 16 tokens follow each other.
+// For weights of 4 bits, eight columns are kept in the order 0 2 4 6 1 3 5 7, which is how the nibbles of a word come apart.
+constexpr size_t fast_row_bytes(DType dtype, int group, int groups) {
+  const size_t bytes = dtype == DType::bf16 ? 128 : group + (is_grouped(dtype) ? 12 : 8);
+  return (groups * bytes + 63) / 64 * 64;
 }
 // Room per token that holds any of them.
 constexpr size_t fast_capacity(size_t width) { return (width + 63) / 64 * 256 + 64; }
 inline constexpr int kTileTokens = 16;
-constexpr size_t fast_record_bytes(DType dtype) { return dtype == DType::bf16 ? 1024 : dtype == DType::i8 ? 1024 + 64 : 512 + 64; }
+constexpr size_t fast_record_bytes(DType dtype, int group) {
+  return dtype == DType::bf16 ? 1024 : kTileTokens * size_t(group + (is_grouped(dtype) ? 8 : 4));
+}
 
 struct FastArgs {
   const uint8_t* panels;  // [count] panels, `stride` bytes apart
@@ -50,6 +59,8 @@ struct FastArgs {
   int tokens;
   float* out;  // [tokens][out_stride], count * 16 values written per token
   size_t out_stride;
+  int group = 0;  // columns of a group, grouped types only
+  Factors factors = Factors::pairs;
 };
 
 // Where the rounding of a row goes: group g's values at values + g * value_step, its scale at scales[g * scale_step].
@@ -58,16 +69,19 @@ struct RoundedRow {
   size_t value_step;
   float* scales;
   size_t scale_step;
-  int32_t* sums;  // null: not wanted
+  int32_t* sums;   // null: not wanted
+  float* moments;  // scale * sum, at moments[g * scale_step]; null: not wanted
 };
+
+using Round = void (*)(const float* x, int n, int groups, const RoundedRow& to);
 
 struct FastKernels {
   const char* name;
   // Rounds x[n], padded with zeros to whole groups.
-  void (*round_bf16)(const float* x, int n, int groups, const RoundedRow& to);       // to bf16
-  void (*round_bf16_wide)(const float* x, int n, int groups, const RoundedRow& to);  // to bf16, kept as f32
-  void (*round_i8)(const float* x, int n, int groups, const RoundedRow& to);
-  void (*round_i4)(const float* x, int n, int groups, const RoundedRow& to);
+  Round round_bf16;         // to bf16
+  Round round_bf16_wide;    // to bf16, kept as f32
+  Round round_bytes[4];     // to int8 in groups of 16, 32, 64, 128
+  Round round_even_odd[4];  // in the order for weights of 4 bits
   void (*matmul[kDTypes])(const FastArgs&);  // from rows; null where !has_fast
 };
 
@@ -110,8 +124,9 @@ struct FastInput {
   DType dtype = DType::bf16;
   int groups = 0;
   bool tiles = false;
+  int group = 0;  // columns of one
 
-  size_t row_bytes() const { return fast_row_bytes(dtype, groups); }
+  size_t row_bytes() const { return fast_row_bytes(dtype, group, groups); }
   RoundedRow place(int token) const;
 };
 // Rounds x[n] as token `token` of `input`.

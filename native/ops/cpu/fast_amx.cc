@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstring>
+
 namespace lanyard::ops::cpu {
 namespace {
 
@@ -63,10 +65,10 @@ struct Place {
 };
 
 template <class F>
-void each_block(const FastArgs& a, int record, F&& f) {
+void each_block(const FastArgs& a, int groups, F&& f) {
   for (int t0 = 0; t0 < a.tokens; t0 += kTokenBlock) {
     const int t1 = minimum(t0 + kTokenBlock, a.tokens);
-    for (int g0 = 0; g0 < a.groups; g0 += kGroups) f(t0, t1, g0, minimum(g0 + kGroups, a.groups), record);
+    for (int g0 = 0; g0 < a.groups; g0 += groups) f(t0, t1, g0, minimum(g0 + groups, a.groups));
   }
 }
 
@@ -136,7 +138,7 @@ void bf16_tiles(const FastArgs& a, int panel, int token, int last, int g0, int g
 
 void matmul_bf16(const FastArgs& a) {
   const Tiles tiles(64);
-  each_block(a, 1024, [&](int t0, int t1, int g0, int g1, int) {
+  each_block(a, kGroups, [&](int t0, int t1, int g0, int g1) {
     for (int panel = 0; panel < a.count; panel += 2) {
       for (int token = t0; token < t1; token += 32) bf16_tiles(a, panel, token, t1, g0, g1);
     }
@@ -213,7 +215,7 @@ void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scal
 
 void matmul_i8(const FastArgs& a) {
   const Tiles tiles(64);
-  each_block(a, 1024 + 64, [&](int t0, int t1, int g0, int g1, int) {
+  each_block(a, kGroups, [&](int t0, int t1, int g0, int g1) {
     for (int panel = 0; panel < a.count; ++panel) {
       const uint8_t* weights = a.panels + panel * a.stride + g0 * size_t{1024};
       const float* scales = a.scales && g1 == a.groups ? a.scales + panel * 16 : nullptr;
@@ -239,7 +241,7 @@ void matmul_i4(const FastArgs& a) {
   const Tiles tiles(32);
   alignas(64) int8_t bytes[kGroups * 512];
   alignas(64) float scales[kGroups * 16];
-  each_block(a, 512 + 64, [&](int t0, int t1, int g0, int g1, int) {
+  each_block(a, kGroups, [&](int t0, int t1, int g0, int g1) {
     for (int panel = 0; panel < a.count; ++panel) {
       unpack_i4(a.panels + panel * a.stride + g0 * size_t{32 + 256}, g1 - g0, bytes, scales);
       for (int token = t0; token < t1; token += 16) {
@@ -249,7 +251,130 @@ void matmul_i4(const FastArgs& a) {
   });
 }
 
-const TileKernels kTable = {"amx", {nullptr, nullptr, matmul_bf16, matmul_i8, matmul_i4}};
+// Grouped weights, of which a run of groups has been laid out as kGroupColumns of bytes and [group][32] factors: scales and
+// biases. A group is one product of Bytes columns, or two.
+constexpr int kGroupColumns = 2048, kLeastGroup = 16;
+
+template <int Bytes, int Products, bool Biased>
+void grouped_tiles(const FastArgs& a, const uint8_t* weights, size_t step, const float* factors, int panel, int token, int last,
+                   int g0, int g1) {
+  constexpr int kWidth = Bytes * Products, kRecord = kWidth * 16 + 128;
+  alignas(64) int32_t dots[4][256];
+  float* out = a.out + token * a.out_stride + panel * 16;
+  const int tokens = minimum(16, last - token);
+  __m512 sums[16];
+  for (int t = 0; t < 16; ++t) {
+    sums[t] = g0 > 0 && t < tokens ? _mm512_loadu_ps(out + t * a.out_stride) : _mm512_setzero_ps();
+  }
+  const uint8_t* x = record_at(a, token, g0, kRecord);
+#define TILE_GROUP(sum, a_, b_, at)                                    \
+  do {                                                                 \
+    TILE_LOAD(a_, x + (at) * kRecord, kWidth);                         \
+    TILE_LOAD(b_, weights + (at) * step, 64);                          \
+    TILE_ZERO(sum);                                                    \
+    TILE_I8(sum, a_, b_);                                              \
+    if constexpr (Products == 2) {                                     \
+      TILE_LOAD(a_, x + (at) * kRecord + Bytes, kWidth);               \
+      TILE_LOAD(b_, weights + (at) * step + Bytes * 16, 64);           \
+      TILE_I8(sum, a_, b_);                                            \
+    }                                                                  \
+    TILE_STORE(sum, dots[sum], 64);                                    \
+  } while (false)
+  const auto finish = [&](const int32_t* dot, const uint8_t* record, const float* own) __attribute__((always_inline)) {
+    const auto* scales = reinterpret_cast<const float*>(record + kWidth * 16);
+    const __m512 row = _mm512_load_ps(own), bias = _mm512_load_ps(own + 16);
+#pragma GCC unroll 16
+    for (int t = 0; t < 16; ++t) {
+      __m512 sum = sums[t];
+      if constexpr (Biased) sum = _mm512_fmadd_ps(bias, _mm512_set1_ps(scales[16 + t]), sum);
+      sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot + t * 16)), _mm512_mul_ps(row, _mm512_set1_ps(scales[t])), sum);
+    }
+  };
+  int g = g0;
+  for (; g + 4 <= g1; g += 4, x += 4 * kRecord, weights += 4 * step, factors += 4 * 32) {
+    TILE_GROUP(0, 4, 6, 0);
+    TILE_GROUP(1, 5, 7, 1);
+    TILE_GROUP(2, 4, 6, 2);
+    TILE_GROUP(3, 5, 7, 3);
+    for (int i = 0; i < 4; ++i) finish(dots[i], x + i * kRecord, factors + i * 32);
+  }
+  for (; g < g1; ++g, x += kRecord, weights += step, factors += 32) {
+    TILE_GROUP(0, 4, 6, 0);
+    finish(dots[0], x, factors);
+  }
+#undef TILE_GROUP
+  for (int t = 0; t < tokens; ++t) _mm512_storeu_ps(out + t * a.out_stride, sums[t]);
+}
+
+// Nibbles come apart into bytes, an e2m1 as twice its value; `from` is a group's values.
+void unpack_nibbles(DType dtype, const uint8_t* from, int columns, uint8_t* bytes) {
+  const __m512i mask = _mm512_set1_epi8(15);
+  const __m512i twice = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
+  for (int k = 0; k < columns; k += 8, from += 64, bytes += 128) {
+    const __m512i words = _mm512_loadu_si512(from);
+    __m512i low = _mm512_and_si512(words, mask), high = _mm512_and_si512(_mm512_srli_epi32(words, 4), mask);
+    if (dtype == DType::f4g) {
+      low = _mm512_shuffle_epi8(twice, low);
+      high = _mm512_shuffle_epi8(twice, high);
+    }
+    _mm512_store_si512(bytes, low);
+    _mm512_store_si512(bytes + 64, high);
+  }
+}
+
+// [16] scales and [16] biases as f32, as factors.inc has them.
+template <DType Type>
+void unpack_factors(const uint8_t* head, Factors factors, float* to) {
+  if (!has_biases(Type) || factors == Factors::pairs) {
+    std::memcpy(to, head, has_biases(Type) ? 128 : 64);
+    return;
+  }
+  const auto halves = [&](int at) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(head + at))); };
+  const __m512 scale = halves(0);
+  __m512 bias = _mm512_setzero_ps();
+  if (factors == Factors::zeros) bias = _mm512_mul_ps(halves(32), scale);
+  else if (factors == Factors::biases) bias = Type == DType::i4g ? halves(32) : _mm512_fmadd_ps(_mm512_set1_ps(128), scale, halves(32));
+  else if (Type == DType::i4g) bias = _mm512_mul_ps(_mm512_set1_ps(-8), scale);
+  _mm512_store_ps(to, scale);
+  _mm512_store_ps(to + 16, bias);
+}
+
+template <DType Type, int Bytes, int Products>
+void matmul_grouped(const FastArgs& a) {
+  constexpr int kWidth = Bytes * Products;
+  const size_t header = grouped_header(Type, a.factors), stride = header + kWidth * grouped_column(Type);
+  const Tiles tiles(Bytes);
+  alignas(64) uint8_t bytes[Type == DType::i8g ? 64 : kGroupColumns * 16];
+  alignas(64) float factors[kGroupColumns / kLeastGroup * 32];
+  each_block(a, kGroupColumns / kWidth, [&](int t0, int t1, int g0, int g1) {
+    for (int panel = 0; panel < a.count; ++panel) {
+      const uint8_t* from = a.panels + panel * a.stride + g0 * stride;
+      for (int g = 0; g < g1 - g0; ++g) {
+        unpack_factors<Type>(from + g * stride, a.factors, factors + g * 32);
+        if constexpr (Type != DType::i8g) unpack_nibbles(Type, from + g * stride + header, kWidth, bytes + g * kWidth * 16);
+      }
+      const uint8_t* weights = Type == DType::i8g ? from + header : bytes;
+      const size_t step = Type == DType::i8g ? stride : kWidth * 16;
+      for (int token = t0; token < t1; token += 16) {
+        grouped_tiles<Bytes, Products, has_biases(Type)>(a, weights, step, factors, panel, token, t1, g0, g1);
+      }
+    }
+  });
+}
+
+template <DType Type>
+void matmul_groups(const FastArgs& a) {
+  switch (a.group) {
+    case 16: return matmul_grouped<Type, 16, 1>(a);
+    case 32: return matmul_grouped<Type, 32, 1>(a);
+    case 64: return matmul_grouped<Type, 64, 1>(a);
+    default: return matmul_grouped<Type, 64, 2>(a);
+  }
+}
+
+const TileKernels kTable = {"amx",
+                            {nullptr, nullptr, matmul_bf16, matmul_i8, matmul_i4, matmul_groups<DType::i4g>,
+                             matmul_groups<DType::i8g>, matmul_groups<DType::f4g>}};
 
 }  // namespace
 

@@ -59,10 +59,14 @@ LANYARD_INLINE Dot4 step4(Dot4 d, Words w, Quad x) {
 }
 LANYARD_INLINE Ints end8(Dot8 d) { return d; }
 LANYARD_INLINE Ints end4(Dot4 d, int32_t) { return d; }
+using Run4 = Ints;
+LANYARD_INLINE Run4 run4(int32_t start) { return spread_int(start); }
+LANYARD_INLINE Run4 carry(Run4 d) { return d; }
+LANYARD_INLINE Ints end4(Run4 d) { return d; }
 
 #else
 
-// Pairs of products in 16 bits. int8: |w| times x with w's sign, at most 2 * 127 * 127. 4 bits: a whole group's eight
+// Pairs of products in 16 bits. int8: |w| times x with w's sign, at most 2 * 128 * 127. 4 bits: a whole group's eight
 // steps stay below 8 * 2 * 15 * 127 and need no widening before its end.
 using Dot8 = Ints;
 struct Dot4 {
@@ -87,8 +91,25 @@ LANYARD_INLINE Ints end4(Dot4 d, int32_t sum) {
   const __m256i back = _mm256_set1_epi32(8 * sum);
   return {_mm256_sub_epi32(widened(d.a), back), _mm256_sub_epi32(widened(d.b), back)};
 }
+// Weights up to 24: four steps stay below 4 * 2 * 24 * 127.
+struct Run4 {
+  Dot4 pairs;
+  Ints total;
+};
+LANYARD_INLINE Run4 run4(int32_t start) { return {start4(0), {_mm256_set1_epi32(start), _mm256_set1_epi32(start)}}; }
+LANYARD_INLINE Run4 step4(Run4 d, Words w, Quad x) { return {step4(d.pairs, w, x), d.total}; }
+LANYARD_INLINE Run4 carry(Run4 d) {
+  return {start4(0), {_mm256_add_epi32(d.total.a, widened(d.pairs.a)), _mm256_add_epi32(d.total.b, widened(d.pairs.b))}};
+}
+LANYARD_INLINE Ints end4(Run4 d) { return d.total; }
 
 #endif
+
+LANYARD_INLINE Words twice_e2m1(Words w) {
+  const __m128i sixteen = _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
+  const __m256i values = _mm256_broadcastsi128_si256(sixteen);
+  return {_mm256_shuffle_epi8(values, w.a), _mm256_shuffle_epi8(values, w.b)};
+}
 
 LANYARD_INLINE __m128i bytes_of(V v) {
   const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(v.a), _mm256_cvtps_epi32(v.b));

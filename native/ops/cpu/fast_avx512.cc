@@ -43,6 +43,15 @@ LANYARD_INLINE Dot4 step4(Dot4 d, Words w, Quad x) { return {_mm512_dpbusd_epi32
 LANYARD_INLINE Ints end8(Dot8 d) { return d; }
 LANYARD_INLINE Ints end4(Dot4 d, int32_t) { return d; }
 
+using Run4 = Ints;
+LANYARD_INLINE Run4 run4(int32_t start) { return {_mm512_set1_epi32(start)}; }
+LANYARD_INLINE Run4 carry(Run4 d) { return d; }
+LANYARD_INLINE Ints end4(Run4 d) { return d; }
+LANYARD_INLINE Words twice_e2m1(Words w) {
+  const __m128i values = _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
+  return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), w.v)};
+}
+
 LANYARD_INLINE void store_bytes(uint8_t* p, V v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v.v)));
 }

@@ -51,6 +51,23 @@ LANYARD_INLINE Ints end4(Ints d, int32_t sum) {
   for (int32_t& value : d.v) value -= 8 * sum;
   return d;
 }
+using Run4 = Ints;
+LANYARD_INLINE Run4 run4(int32_t start) {
+  Ints d;
+  for (int32_t& value : d.v) value = start;
+  return d;
+}
+LANYARD_INLINE Run4 carry(Run4 d) { return d; }
+LANYARD_INLINE Ints end4(Run4 d) { return d; }
+LANYARD_INLINE Words twice_e2m1(Words w) {
+  constexpr uint8_t kValues[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+  for (uint32_t& word : w.v) {
+    uint32_t values = 0;
+    for (int i = 0; i < 32; i += 8) values |= static_cast<uint32_t>(kValues[word >> i & 15u]) << i;
+    word = values;
+  }
+  return w;
+}
 
 LANYARD_INLINE int8_t byte_of(float q) { return static_cast<int8_t>(q >= 127 ? 127 : q > -128 ? static_cast<int>(q) : -128); }
 LANYARD_INLINE void store_bytes(uint8_t* p, V v) {

@@ -123,7 +123,8 @@ MatmulArgs PackedMatrix::product(int first, int last, Rows in, int tokens, Rows 
           tokens,
           out.data,
           out.stride,
-          group};
+          group,
+          factors};
 }
 
 FastArgs PackedMatrix::fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const {
@@ -136,7 +137,9 @@ FastArgs PackedMatrix::fast_product(int first, int last, const FastInput& in, in
           in.row_bytes(),
           tokens,
           out.data,
-          out.stride};
+          out.stride,
+          group,
+          factors};
 }
 
 Share panel_share(const PackedMatrix& matrix, int thread, int threads) {
@@ -148,7 +151,7 @@ Share panel_share(const PackedMatrix& matrix, int thread, int threads) {
 namespace {
 
 // A matrix of this shape, without its memory.
-std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrder order, int group) {
+std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrder order, int group, Factors factors) {
   auto m = std::make_unique<PackedMatrix>();
   m->rows = rows;
   m->cols = cols;
@@ -157,10 +160,11 @@ std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrde
   const size_t per_panel = kPanelRows;
   m->panels = order == RowOrder::plain ? static_cast<int>((rows + per_panel - 1) / per_panel)
                                        : static_cast<int>((rows / 2 + per_panel - 1) / per_panel) * 2;
-  const int step = has_fast(as) ? fast_group(as) : column_step(as);
-  m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
   m->group = is_grouped(as) ? group : 0;
-  m->stride = m->group > 0 ? grouped_panel_bytes(as, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
+  m->factors = factors;
+  const int step = std::max(column_step(as), has_fast(as) ? m->fast_columns() : m->group);
+  m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
+  m->stride = m->group > 0 ? grouped_panel_bytes(as, factors, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
   m->bytes = m->stride * m->panels + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
   return m;
 }
@@ -198,7 +202,7 @@ struct Sample final : RowSource {
 
 std::unique_ptr<PackedMatrix> adopt_matrix(const PackedBytes& packed) {
   if (is_grouped(packed.dtype) && packed.group == 0) return nullptr;
-  auto m = shaped(packed.rows, packed.cols, packed.dtype, packed.order, packed.group);
+  auto m = shaped(packed.rows, packed.cols, packed.dtype, packed.order, packed.group, packed.factors);
   if (m->bytes != packed.bytes) return nullptr;
   settle(*m, Memory(packed.data, packed.bytes, packed.owner));
   return m;
@@ -222,7 +226,7 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
   if (is_grouped(as) && (source.low != as || source.group == 0)) {
     throw Error("weights_mismatch", std::string("Values cannot be packed as ") + dtype_name(as) + ": they are stored otherwise.");
   }
-  auto m = shaped(source.rows, source.cols, as, order, source.group);
+  auto m = shaped(source.rows, source.cols, as, order, source.group, source.factors);
   float* scales = settle(*m, Memory(m->bytes));
 
   std::exception_ptr failure;
@@ -247,7 +251,7 @@ std::unique_ptr<PackedMatrix> pack_matrix(const RowSource& source, DType as, Row
           }
           if (m->group > 0) {
             source.read_grouped(row, codes.data(), group_scales.data(), group_biases.data());
-            put_grouped(as, panel, r, codes.data(), group_scales.data(), group_biases.data(), m->padded_cols, m->group);
+            put_grouped(as, m->factors, panel, r, codes.data(), group_scales.data(), group_biases.data(), m->padded_cols, m->group);
             continue;
           }
           read_f32(source, row, values.data());

@@ -19,6 +19,7 @@ struct PackedMatrix final : Matrix {
   Memory memory;
   const float* scales = nullptr;  // [panels * 16], i8 only
   int group = 0;                  // columns that share a scale, grouped types only
+  Factors factors = Factors::pairs;
 
   const uint8_t* packed() const override { return memory.data(); }
   const uint8_t* panel(int p) const { return memory.data() + p * stride; }
@@ -26,11 +27,12 @@ struct PackedMatrix final : Matrix {
   MatmulArgs product(int first, int last, Rows in, int tokens, Rows out) const;
   // From activations rounded as groups() and dtype say.
   FastArgs fast_product(int first, int last, const FastInput& in, int tokens, Rows out) const;
-  int groups() const { return padded_cols / fast_group(dtype); }
+  int fast_columns() const { return fast_group(dtype, group); }
+  int groups() const { return padded_cols / fast_columns(); }
 };
 
 // Part of the name of the layout of packed bytes: raise it with every change of what pack_matrix() writes.
-inline constexpr int kPackedLayout = 1;
+inline constexpr int kPackedLayout = 2;
 
 // The name of this build's and this machine's layout. It holds a checksum of a packed sample of every dtype, so that a layout
 // that depends on the processor has a name for each.

@@ -36,7 +36,7 @@ double fastest(const PackedMatrix& m, int tokens, int rounds, Pool& pool) {
   const std::vector<float> x(kCols, 0.25f);
   std::vector<float> out(tokens * width);
   const Memory memory(static_cast<size_t>(tokens + kTileTokens) * fast_capacity(kCols));
-  const FastInput input{memory.data(), m.dtype, m.groups(), fast.tiles && tokens >= fast.tile_tokens[type]};
+  const FastInput input{memory.data(), m.dtype, m.groups(), fast.tiles && tokens >= fast.tile_tokens[type], m.fast_columns()};
   for (int t = 0; t < tokens; ++t) fast_round(*fast.rows, input, t, x.data(), static_cast<int>(kCols));
   double best = 1e9;
   for (int round = 0; round < rounds; ++round) {

@@ -59,7 +59,10 @@ int winner(const std::vector<double>& times) {
   return static_cast<int>(best);
 }
 
-constexpr int kTrialCols = 512, kTrialPanels = 4;
+constexpr int kTrialCols = 512, kTrialPanels = 4, kTrialGroup = 32;
+constexpr size_t trial_bytes(DType dtype) {
+  return is_grouped(dtype) ? grouped_panel_bytes(dtype, Factors::pairs, kTrialCols, kTrialGroup) : panel_bytes(dtype, kTrialCols);
+}
 
 // A small product that stays in the second-level cache: bf16, 64 rows by 512 columns, 1 and 12 tokens.
 const Kernels& choose() {
@@ -97,33 +100,37 @@ struct FastTrial {
 
   FastTrial(DType type, const FastKernels& rounding, bool tiles)
       : dtype(type),
-        panels(kTrialPanels * panel_bytes(type, kTrialCols)),
+        panels(kTrialPanels * trial_bytes(type)),
         input(kTokens * fast_capacity(kTrialCols)),
         x(kTokens * kTrialCols),
         scales(kTrialPanels * kPanelRows, 0.25f),
         out(kTokens * kTrialPanels * kPanelRows) {
     uint32_t state = 12345;
     const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
+    const size_t group_bytes = is_grouped(type) ? grouped_panel_bytes(type, Factors::pairs, kTrialGroup, kTrialGroup) : 0;
     for (size_t i = 0; i + 2 <= panels.bytes(); i += 2) {
       const float value = static_cast<float>(next() % 2001) / 1000.0f - 1.0f;
       // Bytes of any kind are weights, except that int8 has no -128 and scales must be numbers.
       auto bits = static_cast<uint16_t>(next());
-      if (type == DType::bf16) bits = float_to_bf16(value);
+      if (group_bytes > 0) {
+        if (i % group_bytes < grouped_header(type, Factors::pairs)) bits = i % 4 == 2 ? float_to_bf16(value) : bits;
+      } else if (type == DType::bf16) bits = float_to_bf16(value);
       else if (type == DType::i8) bits &= 0x7f7fu;
       else if (i % 288 < 32) bits = float_to_f16(value);
       std::memcpy(panels.data() + i, &bits, 2);
     }
     for (float& value : x) value = static_cast<float>(next() % 4001) / 1000.0f - 2.0f;
-    to = {input.data(), type, kTrialCols / fast_group(type), tiles};
+    const int group = fast_group(type, kTrialGroup);
+    to = {input.data(), type, kTrialCols / group, tiles, group};
     for (int t = 0; t < kTokens; ++t) fast_round(rounding, to, t, x.data() + t * kTrialCols, kTrialCols);
   }
   FastArgs args(int tokens) {
-    return {panels.data(), panel_bytes(dtype, kTrialCols), dtype == DType::i8 ? scales.data() : nullptr, kTrialPanels,
-            to.groups, to.data, to.row_bytes(), tokens, out.data(), kTrialPanels * kPanelRows};
+    return {panels.data(), trial_bytes(dtype), dtype == DType::i8 ? scales.data() : nullptr, kTrialPanels, to.groups,
+            to.data, to.row_bytes(), tokens, out.data(), kTrialPanels * kPanelRows, kTrialGroup};
   }
 };
 
-constexpr DType kFastTypes[] = {DType::bf16, DType::i8, DType::i4};
+constexpr DType kFastTypes[] = {DType::bf16, DType::i8, DType::i4, DType::i4g, DType::i8g, DType::f4g};
 
 // From how many tokens on tiles are faster for a type, which one product of 16 tokens and one of a few tell; never where
 // tiles give other results.
@@ -153,7 +160,7 @@ FastChoice choose_fast() {
   if (chosen < 0 && count <= 2) chosen = count - 1;
   if (chosen < 0) {
     std::vector<FastTrial> trials;
-    for (const DType dtype : kFastTypes) trials.emplace_back(dtype, *tables[0], false);
+    for (const DType dtype : {DType::bf16, DType::i8, DType::i4}) trials.emplace_back(dtype, *tables[0], false);
     chosen = 1 + winner(race(count - 1, [&](int i) {
                for (FastTrial& trial : trials) {
                  const auto matmul = tables[i + 1]->matmul[static_cast<int>(trial.dtype)];
