@@ -332,10 +332,10 @@ void odd_roundings(const FastKernels& kernels) {
   for (int i = 0; i < 64; ++i) x[i] = static_cast<float>(i % 2 == 0 ? i : -i) + 0.5f;
   x[63] = -127;
   const auto* bytes = reinterpret_cast<const int8_t*>(memory.data());
-  fast_round(kernels, {memory.data(), DType::i8, 1, false}, 0, x.data(), 64);
+  fast_round(kernels, {memory.data(), DType::i8, 1, false, 64}, 0, x.data(), 64);
   for (int i = 0; i < 64; ++i) CHECK(bytes[i] == std::nearbyint(x[i]), "%s int8: %g became %d", kernels.name, x[i], bytes[i]);
   x[31] = 127;
-  fast_round(kernels, {memory.data(), DType::i4, 1, false}, 0, x.data(), 32);
+  fast_round(kernels, {memory.data(), DType::i4, 1, false, 32}, 0, x.data(), 32);
   constexpr int kOrder[8] = {0, 2, 4, 6, 1, 3, 5, 7};
   for (int i = 0; i < 32; ++i) {
     const float value = x[i / 8 * 8 + kOrder[i % 8]];
@@ -344,7 +344,7 @@ void odd_roundings(const FastKernels& kernels) {
   constexpr uint32_t kBits[] = {0x7fc12345, 0x7f800001, 0xff80ffff, 0x7f800000, 0xff800000, 0x7f7fffff, 0x00008000, 0x80018000,
                                 0x00000001, 0x3f808000, 0x3f818000, 0x3f808001, 0xbf807fff, 0x00000000, 0x80000000, 0x3f800000};
   for (int i = 0; i < 32; ++i) x[i] = bits_to_float(kBits[i % 16]);
-  fast_round(kernels, {memory.data(), DType::bf16, 1, true}, 0, x.data(), 32);
+  fast_round(kernels, {memory.data(), DType::bf16, 1, true, 32}, 0, x.data(), 32);
   for (int i = 0; i < 32; ++i) {
     uint16_t half;
     std::memcpy(&half, memory.data() + 2 * i, 2);

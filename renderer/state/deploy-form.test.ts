@@ -100,7 +100,11 @@ test('the request groups devices by machine and leaves automatic things out', ()
     ],
   })
   expect(
-    planRequestOf({ ...form, shares: [1, 2, 3], context: 512, weights: 'int8', kvDtype: 'int8', wire: 'int8' }, 'm', ranks),
+    planRequestOf(
+      { ...form, shares: [1, 2, 3], context: 512, weights: 'int8', kvDtype: 'int8', wire: 'int8' },
+      'm',
+      ranks,
+    ),
   ).toMatchObject({
     shares: [1, 2, 3],
     context: 512,
