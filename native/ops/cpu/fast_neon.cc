@@ -105,6 +105,22 @@ LANYARD_INLINE Ints end4(Dot4 d, int32_t sum) {
 
 LANYARD_INLINE Ints end8(Dot8 d) { return d; }
 
+using Run4 = Ints;
+LANYARD_INLINE Run4 run4(int32_t start) { return spread_int(start); }
+#if !defined(LANYARD_USE_DOTPROD)
+LANYARD_INLINE Run4 step4(Run4 d, Words w, Quad x) { return step8(d, weights8(w), x); }
+#endif
+LANYARD_INLINE Run4 carry(Run4 d) { return d; }
+LANYARD_INLINE Ints end4(Run4 d) { return d; }
+LANYARD_INLINE Words twice_e2m1(Words w) {
+  alignas(16) static constexpr uint8_t kValues[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+  const uint8x16_t values = vld1q_u8(kValues);
+  const auto quarter = [&](uint32x4_t part) __attribute__((always_inline)) {
+    return vreinterpretq_u32_u8(vqtbl1q_u8(values, vreinterpretq_u8_u32(part)));
+  };
+  return {quarter(w.a), quarter(w.b), quarter(w.c), quarter(w.d)};
+}
+
 // What is no number becomes -128, as on the other instruction sets.
 LANYARD_INLINE int32x4_t int_quarter(float32x4_t v) { return vcvtnq_s32_f32(vmaxnmq_f32(v, vdupq_n_f32(-128.0f))); }
 LANYARD_INLINE uint8x16_t bytes_of(V v) {
