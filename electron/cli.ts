@@ -186,6 +186,7 @@ interface PlanOptions {
   on?: string
   shares?: string
   context?: string
+  parallel?: string
   dtype?: PlanRequest['weights']
   kvDtype?: PlanRequest['kvDtype']
   wire?: PlanRequest['wire']
@@ -198,6 +199,7 @@ function planOptions(parent: Command): Command {
     .option('--on <machines>', 'a,b or a:gpu0+gpu1,this:cpu*2; default: this computer')
     .option('--shares <shares>', 'one number per rank, for instance 3:1')
     .option('--context <n>', 'most tokens of one conversation')
+    .option('--parallel <n>', 'most conversations that are answered at once')
     .addOption(
       new Option(
         '--dtype <dtype>',
@@ -225,6 +227,7 @@ function planRequestOf(model: string, options: PlanOptions): PlanRequest {
     on: options.on === undefined ? [] : parseDevices(options.on),
     shares: options.shares === undefined ? undefined : parseShares(options.shares),
     context: options.context === undefined ? undefined : parseCount(options.context),
+    maxSequences: options.parallel === undefined ? undefined : parseCount(options.parallel),
     weights: options.dtype,
     kvDtype: options.kvDtype,
     wire: options.wire,
