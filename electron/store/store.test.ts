@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Message, Thread } from '../contract/chat.ts'
 import type { Machine } from '../contract/machine.ts'
 import type { Model } from '../contract/model.ts'
@@ -243,12 +243,13 @@ describe('the lock on a home', () => {
   test('a process that was killed holds nothing', async () => {
     const script = `
       const { openStore } = await import(${JSON.stringify(new URL('./store.ts', import.meta.url).href)})
-      openStore(${JSON.stringify(home)})
+      globalThis.store = openStore(${JSON.stringify(home)}) // kept: a store that nobody holds may be collected, and its lock with it
       process.send('open')
       setInterval(() => undefined, 1000)`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
+    onTestFinished(() => void child.kill('SIGKILL'))
     await once(child, 'message')
     expect(() => openStore(home)).toThrow(
       expect.objectContaining({ code: 'home_in_use', message: expect.stringContaining(`process ${child.pid}`) }),

@@ -162,7 +162,7 @@ std::unique_ptr<PackedMatrix> shaped(size_t rows, size_t cols, DType as, RowOrde
                                        : static_cast<int>((rows / 2 + per_panel - 1) / per_panel) * 2;
   m->group = is_grouped(as) ? group : 0;
   m->factors = factors;
-  const int step = std::max(column_step(as), has_fast(as) ? m->fast_columns() : m->group);
+  const int step = has_fast(as) ? std::max(column_step(as), m->fast_columns()) : column_step(as);
   m->padded_cols = static_cast<int>((cols + step - 1) / step) * step;
   m->stride = m->group > 0 ? grouped_panel_bytes(as, factors, m->padded_cols, m->group) : panel_bytes(as, m->padded_cols);
   m->bytes = m->stride * m->panels + (as == DType::i8 ? m->panels * per_panel * sizeof(float) : 0);
