@@ -164,7 +164,7 @@ the wrong one, and can be led astray. Add a model to talk about anything else.
 - Tokenizer: its own byte-level BPE, 3584 tokens, trained on the same text; ChatML template.
 - Training text: dialogues drawn by `build/guide-model/` from `renderer/help/topics.json` and grammars and questions of the project's own
   writing. No other text.
-- Training: {state['dialogues']} dialogues, {state['tokens'] / 1e6:.1f} million tokens (padding included), {state['step']} steps on 2 CPU cores,
+- Training: {state['dialogues']} dialogues, {state['tokens'] / 1e6:.1f} million tokens (padding included), {state['step']} steps on one CPU core,
   {state['seconds'] / 60:.0f} minutes by the clock, other work beside it; PyTorch, bf16 autocast, fixed seed. bf16 kernels differ
   between CPUs and the last bits of sums with them, so training again gives a like model, not the same bytes.
 - corpus hash: `{corpus_hash()}`
