@@ -17,7 +17,7 @@ from .tokens import Chat, train_tokenizer
 SEED = 20261124
 VOCAB = 3584
 CHUNK = 16384  # dialogues made at a time
-PART_FROM = (9, 17)  # the chunks from which on the training text has the words of part 1, and 2
+PART_FROM = (9, 13)  # the chunks from which on the training text has the words of part 1, and 2
 BATCH_TOKENS = 4096
 
 
