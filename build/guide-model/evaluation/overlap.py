@@ -1,5 +1,6 @@
-"""Checks that no evaluation or development question occurs in the training text: exactly, or but for case, spaces and
-punctuation. Looks through as many dialogues as a training run sees, and more."""
+"""Checks that no evaluation question occurs in the training text: exactly, or but for case, spaces and punctuation. Looks
+through as many dialogues as a training run sees, and more. Of development questions, which are not reported, it only says which
+do."""
 
 import json
 import re
@@ -40,4 +41,4 @@ if __name__ == "__main__":
     print(f"{distinct} distinct questions (case, spaces and punctuation apart) looked through")
     for name, questions in found.items():
         print(f"{name}: {len(questions)} found {sorted(questions)}")
-    sys.exit(1 if any(found.values()) else 0)
+    sys.exit(1 if any(questions for name, questions in found.items() if name != "development") else 0)
