@@ -13,13 +13,15 @@ const json = (...parts: string[]) => JSON.parse(read(...parts)) as Record<string
 const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex')
 const card = read('model', 'README.md')
 
-/** What `corpus_hash` of guide/corpus.py computes: name, NUL, bytes, NUL of each file, line ends as LF. */
+/** What `corpus_hash` of guide/corpus.py computes: name, NUL, bytes, NUL of each file, line ends as LF; scripts, then words. */
 function corpusHash(): string {
   const listed = /^SOURCES = \[(.*)\]$/m.exec(read('guide', 'corpus.py'))?.[1] ?? ''
   const sources = [...listed.matchAll(/"([^"]+)"/g)].map((match) => path.join(here, 'guide', match[1]!))
   expect(sources.length).toBeGreaterThan(5)
+  const words = readdirSync(path.join(here, 'guide/words')).filter((file) => file.endsWith('.json'))
+  expect(words.length).toBeGreaterThan(5)
   const hash = createHash('sha256')
-  for (const file of [topics, ...sources]) {
+  for (const file of [topics, ...sources, ...words.toSorted().map((name) => path.join(here, 'guide/words', name))]) {
     const text = readFileSync(file, 'latin1').replaceAll('\r\n', '\n')
     hash
       .update(`${path.basename(file)}\0`)

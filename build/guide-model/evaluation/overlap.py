@@ -1,5 +1,6 @@
-"""Checks that no evaluation or development question occurs in the training text: exactly, or but for case, spaces and
-punctuation. Looks through as many dialogues as a training run sees, and more."""
+"""Checks that no evaluation question occurs in the training text: exactly, or but for case, spaces and punctuation. Looks
+through as many dialogues as a training run sees, and more. Of development questions, which are not reported, it only says which
+do."""
 
 import json
 import re
@@ -10,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from guide.corpus import Corpus  # noqa: E402
-from guide.train import SEED  # noqa: E402
+from guide.train import PART_FROM, SEED  # noqa: E402
 
 
 def plain(text):
@@ -25,7 +26,7 @@ def overlap(chunks, chunk_size):
     dialogues = {plain(q) for d in json.loads((HERE / "dialogues.json").read_text(encoding="utf-8")) for q, _ in d["turns"][:1]}
     seen, found = set(), {name: set() for name in sets}
     for number in range(chunks):
-        corpus = Corpus(SEED * 1000 + number)
+        corpus = Corpus(SEED * 1000 + number, part=sum(number >= first for first in PART_FROM))
         for _ in range(chunk_size):
             for question, _, _ in corpus.dialogue()[1]:
                 seen.add(plain(question))
@@ -40,4 +41,4 @@ if __name__ == "__main__":
     print(f"{distinct} distinct questions (case, spaces and punctuation apart) looked through")
     for name, questions in found.items():
         print(f"{name}: {len(questions)} found {sorted(questions)}")
-    sys.exit(1 if any(found.values()) else 0)
+    sys.exit(1 if any(questions for name, questions in found.items() if name != "development") else 0)

@@ -13,9 +13,14 @@ from . import followups, noise, outside, synonyms, wording_en, wording_more, wor
 from .grammar import Grammar
 
 HERE = Path(__file__).resolve().parent
+WORDS = HERE / "words"
 TOPICS_FILE = HERE.parents[2] / "renderer" / "help" / "topics.json"
 # Everything that the training text depends on, in the order of the hash.
-SOURCES = ["corpus.py", "followups.py", "grammar.py", "noise.py", "outside.py", "synonyms.py", "wording_en.py", "wording_hand.json", "wording_more.py", "wording_zh.py"]
+SOURCES = ["corpus.py", "followups.py", "grammar.py", "noise.py", "outside.py", "synonyms.py", "wording_en.py", "wording_more.py", "wording_zh.py"]
+# Questions written one by one, by topic and language: those that training sees from the beginning, and what each later
+# part of it (train.py, PART_FROM) adds. CUES are words and phrases that belong to one topic alone, from part 1 on.
+QUESTIONS = [["hand.json", "everyday.json", "technical.json", "outside.json"], ["further.json"], ["last.json"]]
+CUES = "cues.json"
 OUTSIDE = "out-of-scope"
 
 EN_DO = [
@@ -48,13 +53,29 @@ def load_topics():
 def corpus_hash():
     """SHA-256 over the help texts and the corpus scripts: name, NUL, bytes, NUL of each. Line ends count as LF."""
     digest = hashlib.sha256()
-    for path in [TOPICS_FILE, *(HERE / name for name in SOURCES)]:
+    for path in [TOPICS_FILE, *(HERE / name for name in SOURCES), *sorted(WORDS.glob("*.json"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()
 
 
+def read_words(name):
+    return json.loads((WORDS / name).read_text(encoding="utf-8"))
+
+
+def read_questions(names):
+    """{topic: {language: [text, …]}} of several files together."""
+    together = {}
+    for name in names:
+        for topic, texts in read_words(name).items():
+            for language, more in texts.items():
+                together.setdefault(topic, {"en": [], "zh": []})[language].extend(more)
+    return together
+
+
 class Corpus:
-    def __init__(self, seed):
+    """part: how many of the later parts' words it has besides the first ones."""
+
+    def __init__(self, seed, part=0):
         self.rng = random.Random(seed)
         self.topics = load_topics()
         self.grammar = {"en": Grammar(wording_en.MACROS, True), "zh": Grammar(wording_zh.MACROS, False)}
@@ -63,14 +84,25 @@ class Corpus:
         self.wording = {"en": wording_en.TOPICS, "zh": wording_zh.TOPICS}
         self.more = {"en": wording_more.EN, "zh": wording_more.ZH}
         # Written by hand, one by one, as they are: no grammar reaches all the ways in which people ask.
-        self.hand = json.loads((HERE / "wording_hand.json").read_text(encoding="utf-8"))
+        self.hand = read_questions([name for names in QUESTIONS[: part + 1] for name in names])
+        self.cues = read_words(CUES) if part > 0 else {}
+        self.nouns = read_words("nouns.json")
         self.inside = [id for id in self.topics if id != OUTSIDE]
         self.weights = [WEIGHTS.get(id, 1.0) for id in self.inside]
         for language in ("en", "zh"):
             missing = (set(self.inside) ^ set(self.wording[language])) | (set(self.inside) ^ set(self.more[language]))
             if missing:
                 raise ValueError(f"wording in {language}: {sorted(missing)}")
-        self.follow = {kind: (targets, {"en": en, "zh": zh}) for kind, (targets, en, zh) in followups.KINDS.items()}
+        follow = read_words("follow.json")
+        # kind: (answer's topic by the earlier topic, grammars by language, plain wordings by language)
+        self.follow = {
+            kind: ({**targets, **follow["tables"][kind]}, {"en": en, "zh": zh}, follow["kinds"][kind])
+            for kind, (targets, en, zh) in followups.KINDS.items()
+        }
+        self.follow_words = follow["kinds"]
+        self.pairs = {}
+        for pair in follow["pairs"]:
+            self.pairs.setdefault(pair["from"], []).append(pair)
 
     def answer(self, topic, language):
         return self.topics[topic]["answer"][language]
@@ -86,27 +118,44 @@ class Corpus:
         return noise.english(text, self.rng) if language == "en" else noise.chinese(text, self.rng)
 
     def question(self, topic, language, noisy=True):
-        """One question about a topic, in the words of the grammars."""
+        """One question about a topic: written by hand, in the words of the grammars, or a cue in a frame."""
         rng, wording = self.rng, self.wording[language][topic]
-        kinds = [("do", 0.36 if wording["do"] else 0), ("about", 0.24 if wording["about"] else 0), ("ask", 0.34), ("more", 0.3), ("hand", 0.6)]
+        kinds = [("do", 0.36 if wording["do"] else 0), ("about", 0.24 if wording["about"] else 0), ("ask", 0.34), ("more", 0.3), ("hand", 3.0), ("cue", 0.6 if topic in self.cues else 0)]
         kind = rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
         if kind == "hand":
             text = rng.choice(self.hand[topic][language])
             return self.noisy(text, language) if noisy else text
-        patterns = self.more[language][topic] if kind == "more" else wording[kind]
-        text = self.grammar[language].sample(rng.choice(patterns), rng)
+        frames = {"en": {"do": EN_DO, "about": EN_ABOUT}, "zh": {"do": ZH_DO, "about": ZH_ABOUT}}[language]
+        if kind == "cue":
+            text = self.cue(topic, language)
+            kind = "about" if rng.random() < 0.35 else ""
+        else:
+            patterns = self.more[language][topic] if kind == "more" else wording[kind]
+            text = self.grammar[language].sample(rng.choice(patterns), rng)
         if kind in ("do", "about"):
-            frames = {"en": {"do": EN_DO, "about": EN_ABOUT}, "zh": {"do": ZH_DO, "about": ZH_ABOUT}}[language][kind]
-            text = self.grammar[language].sample(rng.choice(frames), rng).replace("{}", text)
+            text = self.grammar[language].sample(rng.choice(frames[kind]), rng).replace("{}", text)
         return self.noisy(text, language) if noisy else text
 
-    def outside_question(self, language, noisy=True):
+    def cue(self, topic, language):
+        """One or two words or phrases that belong to a topic alone."""
         rng = self.rng
-        if rng.random() < 0.25:
+        parts = rng.sample(self.cues[topic][language], 2 if rng.random() < 0.4 else 1)
+        joints = (" ", ", ", " and ", " or ", "; ") if language == "en" else ("，", "、", " ", "和", "还有")
+        return rng.choice(joints).join(parts)
+
+    def outside_question(self, language, noisy=True):
+        rng, roll = self.rng, self.rng.random()
+        if roll < 0.45:
             text = rng.choice(self.hand[OUTSIDE][language])
-        else:
+        elif roll < 0.68:
+            # The frames of questions in scope, about other things: what is asked about has to decide.
+            kind = rng.choice(("things", "subjects", "tasks"))
+            frames = (EN_DO if kind == "tasks" else EN_ABOUT) if language == "en" else (ZH_DO if kind == "tasks" else ZH_ABOUT)
+            frame = self.grammar[language].sample(rng.choice(frames), rng)
+            text = frame.replace("{}", rng.choice(self.nouns[language][kind]))
+        elif roll < 0.96:
             text = self.outside[language].sample(rng.choice(self.outside_patterns[language]), rng)
-        if rng.random() < 0.06:
+        else:
             text = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randrange(2, 10)))
         return self.noisy(text, language) if noisy else text
 
@@ -122,31 +171,46 @@ class Corpus:
     def next_turn(self, topic, language):
         """A question after an answer about `topic`: a follow-up that needs it, or a new one that does not."""
         rng = self.rng
-        if topic != OUTSIDE and rng.random() < 0.68:
-            options = [kind for kind, (targets, _) in self.follow.items() if topic in targets]
-            roll = rng.random()
-            if roll < 0.18 or not options:
-                if rng.random() < 0.3:
-                    text = self.grammar[language].sample(rng.choice(followups.AGAIN_EN if language == "en" else followups.AGAIN_ZH), rng)
-                    return self.noisy(text, language), topic, language
-                other = "zh" if language == "en" else "en"
-                text = self.grammar["en"].sample(rng.choice(followups.TO_CHINESE if other == "zh" else followups.TO_ENGLISH), rng)
-                return self.noisy(text, "en" if text.isascii() else "zh"), topic, other
-            kind = rng.choice(options)
-            targets, patterns = self.follow[kind]
+        if topic == OUTSIDE or rng.random() > 0.75:
+            return self.first()
+        options = [kind for kind, (targets, _, _) in self.follow.items() if topic in targets]
+        pairs = self.pairs.get(topic, [])
+        roll = rng.random()
+        if roll < 0.16 or not (options or pairs):
+            return self.same_again(topic, language)
+        if pairs and (roll < 0.5 or not options):
+            pair = rng.choice(pairs)
+            return self.noisy(rng.choice(pair[language]), language), pair["to"], language
+        targets, patterns, words = self.follow[rng.choice(options)]
+        if rng.random() < 0.65:
+            text = rng.choice(words[language])
+        else:
             text = self.grammar[language].sample(rng.choice(patterns[language]), rng)
-            return self.noisy(text, language), targets[topic], language
-        question, topic, other = self.first()
-        return question, topic, other
+        return self.noisy(text, language), targets[topic], language
+
+    def same_again(self, topic, language):
+        """The same answer once more, or in the other language."""
+        rng, other = self.rng, "zh" if language == "en" else "en"
+        if rng.random() < 0.3:
+            grammar = followups.AGAIN_EN if language == "en" else followups.AGAIN_ZH
+            kind, wanted = "again", language
+        else:
+            grammar = followups.TO_CHINESE if other == "zh" else followups.TO_ENGLISH
+            kind, wanted = ("to-chinese" if other == "zh" else "to-english"), other
+        if rng.random() < 0.65:
+            text = rng.choice(self.follow_words[kind][language if rng.random() < 0.7 or kind == "again" else other])
+        else:
+            text = self.grammar[language if kind == "again" else "en"].sample(rng.choice(grammar), rng)
+        return self.noisy(text, "en" if text.isascii() else "zh"), topic, wanted
 
     def dialogue(self):
         """(system or None, [(question, topic, language), …])."""
         rng = self.rng
         turns = [self.first()]
         more = rng.random()
-        if more < 0.15:
+        if more < 0.22:
             turns.append(self.next_turn(turns[-1][1], turns[-1][2]))
-            if more < 0.03:
+            if more < 0.05:
                 turns.append(self.next_turn(turns[-1][1], turns[-1][2]))
         system = None
         if rng.random() < 0.02:

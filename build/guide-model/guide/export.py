@@ -164,7 +164,7 @@ the wrong one, and can be led astray. Add a model to talk about anything else.
 - Tokenizer: its own byte-level BPE, 3584 tokens, trained on the same text; ChatML template.
 - Training text: dialogues drawn by `build/guide-model/` from `renderer/help/topics.json` and grammars and questions of the project's own
   writing. No other text.
-- Training: {state['dialogues']} dialogues, {state['tokens'] / 1e6:.1f} million tokens (padding included), {state['step']} steps on 2 CPU cores,
+- Training: {state['dialogues']} dialogues, {state['tokens'] / 1e6:.1f} million tokens (padding included), {state['step']} steps on one CPU core,
   {state['seconds'] / 60:.0f} minutes by the clock, other work beside it; PyTorch, bf16 autocast, fixed seed. bf16 kernels differ
   between CPUs and the last bits of sums with them, so training again gives a like model, not the same bytes.
 - corpus hash: `{corpus_hash()}`
@@ -178,7 +178,7 @@ the wrong one, and can be led astray. Add a model to talk about anything else.
     else:
         kept, of = results["dialogues kept"]
         count = sum(cells[kind][1] for cells in results["greedy"].values() for kind in cells)
-        text += f"""{count} questions written apart from the training grammars, none of which occurs in the training text; the rule, and how it can
+        text += f"""{count} questions written apart from the training text, none of which occurs in the training text; the rule, and how it can
 be fooled, is in `build/guide-model/evaluation/README.md`. The weights as exported (bf16), run by the evaluation script.
 
 | decoding | language | in scope answered right | out of scope refused |
@@ -187,7 +187,7 @@ be fooled, is in `build/guide-model/evaluation/README.md`. The weights as export
 
 Dialogues in which every turn is answered right: {kept} of {of}.
 
-The aim is 90 %. Questions in words that the training grammars do not have are often answered with another topic's help text.
+The aim is 90 %. Questions in words that the training text does not have are sometimes answered with another topic's help text.
 """
     if served.exists():
         text += "\n" + served.read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from .tokens import Chat, train_tokenizer
 SEED = 20261124
 VOCAB = 3584
 CHUNK = 16384  # dialogues made at a time
+PART_FROM = (9, 13)  # the chunks from which on the training text has the words of part 1, and 2
 BATCH_TOKENS = 4096
 
 
@@ -36,14 +37,14 @@ def make_tokenizer(folder):
 
 def chunk_of(number, chat, seed):
     """The dialogues of one chunk as token ids and weights: a function of the seed and the number alone."""
-    corpus = Corpus(seed * 1000 + number)
+    corpus = Corpus(seed * 1000 + number, part=sum(number >= first for first in PART_FROM))
     rng = random.Random(seed * 7919 + number)
     examples = []
     for _ in range(CHUNK):
         system, turns = corpus.dialogue()
-        # Most of what is to be learnt is which answer it is, and its first tokens say so. One in eight is learnt to its
-        # end; later, when the choice is known well enough, one in four.
-        cut = None if rng.random() < (0.12 if number < 4 else 0.25) else rng.choice((4, 6, 9))
+        # Most of what is to be learnt is which answer it is, and its first tokens say so. One in ten is learnt to its
+        # end, besides the earlier answers of longer dialogues.
+        cut = None if rng.random() < 0.1 else rng.choice((4, 6, 9))
         pairs = [(question, corpus.answer(topic, language)) for question, topic, language in turns]
         examples.append(chat.example(system, pairs, cut))
     return examples
