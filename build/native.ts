@@ -36,7 +36,7 @@ export const sanitized: Sanitized[] = [
     folder: `${nativeFolder}-thread`,
     sanitizers: 'thread',
     targets: ['comm_collectives', 'comm_failures', 'comm_joining', 'comm_links', 'engine_ranks', 'ops_threads'],
-    filter: '^(comm_|engine_ranks$)',
+    filter: '^(comm_|engine_ranks$|ops_threads$)',
   },
 ]
 

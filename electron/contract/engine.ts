@@ -9,6 +9,12 @@ import * as z from 'zod/mini'
 export const dtype = z.enum(['f32', 'f16', 'bf16'])
 export type DType = z.infer<typeof dtype>
 
+/** what matrices are turned into on load; `stored` keeps the file's dtype; int4 has a scale per 32 values or as many as it says */
+export const weightsType = z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128'])
+
+/** what keys and values are kept in; int8: a factor for each position of each KV head, of its keys and of its values */
+export const kvType = z.enum(['f32', 'bf16', 'int8'])
+
 /** what values are between ranks; int8: blocks of 64 with a scale */
 export const wireType = z.enum(['bf16', 'int8', 'f32'])
 export type WireType = z.infer<typeof wireType>
@@ -230,15 +236,13 @@ export const engineSpec = z.object({
   decoder: decoderSpec,
   split: rankSplit,
   tensors: z.array(tensorSource),
-  /** what matrices are turned into on load; `stored` keeps the file's dtype */
-  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128']),
+  weights: weightsType,
   /**
    * `exact`: products take activations as f32. `fast` (when absent): rounded to what the weights are kept in; f32 and
    * f16 weights stay exact. Either way a token's result does not depend on what else is in the batch.
    */
   compute: z.optional(z.enum(['exact', 'fast'])),
-  /** `int8`: a factor for each position of each KV head, of its keys and of its values */
-  kv: z.object({ blocks: z.number(), blockSize: z.number(), dtype: z.enum(['f32', 'bf16', 'int8']) }),
+  kv: z.object({ blocks: z.number(), blockSize: z.number(), dtype: kvType }),
   /** most tokens in one step (sizes the workspace) */
   maxStepTokens: z.number(),
   maxSequences: z.number(),

@@ -1,6 +1,6 @@
 /** Plans: which devices, which split, what it needs, how fast it should be, and why. */
 import * as z from 'zod/mini'
-import { rankSplit, wireType } from './engine.ts'
+import { kvType, rankSplit, weightsType, wireType } from './engine.ts'
 
 /** Devices of one machine: none named = its best (all GPUs, or the CPU). */
 export const deviceChoice = z.object({
@@ -18,9 +18,9 @@ export const planRequest = z.object({
   shares: z.optional(z.array(z.number())),
   context: z.optional(z.number()),
   maxSequences: z.optional(z.number()),
-  weights: z.optional(z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128'])),
-  /** what keys and values are kept in; absent = f32 where the weights are, else bf16 */
-  kvDtype: z.optional(z.enum(['f32', 'bf16', 'int8'])),
+  weights: z.optional(weightsType),
+  /** absent: f32 where the weights are, else bf16 */
+  kvDtype: z.optional(kvType),
   /** absent: f32 where the weights are, else bf16 */
   wire: z.optional(wireType),
 })
@@ -56,8 +56,8 @@ export const plan = z.object({
   ranks: z.array(planRank),
   context: z.number(),
   maxSequences: z.number(),
-  weights: z.enum(['stored', 'f32', 'bf16', 'int8', 'int4', 'int4:64', 'int4:128']),
-  kvDtype: z.enum(['f32', 'bf16', 'int8']),
+  weights: weightsType,
+  kvDtype: kvType,
   kvBlocks: z.number(),
   kvBlockSize: z.number(),
   wire: wireType,

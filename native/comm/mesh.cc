@@ -169,7 +169,8 @@ void MeshCommunicator::drive(const Wait& wait, Step step) {
       if (deadline == Clock::time_point::max()) deadline = now + options_.op_timeout;
       continue;
     }
-    if (has_work) {
+    // What comes at once must not wait for a piece of it.
+    if (has_work && now - idle_since >= kImpolite) {
       has_work = wait.meanwhile.step(wait.meanwhile.context);
       if (has_work) continue;
     }

@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from guide.corpus import Corpus  # noqa: E402
-from guide.train import PART_FROM, SEED  # noqa: E402
+from guide.train import SEED, part_of  # noqa: E402
 
 
 def plain(text):
@@ -26,7 +26,7 @@ def overlap(chunks, chunk_size):
     dialogues = {plain(q) for d in json.loads((HERE / "dialogues.json").read_text(encoding="utf-8")) for q, _ in d["turns"][:1]}
     seen, found = set(), {name: set() for name in sets}
     for number in range(chunks):
-        corpus = Corpus(SEED * 1000 + number, part=sum(number >= first for first in PART_FROM))
+        corpus = Corpus(SEED * 1000 + number, part=part_of(number))
         for _ in range(chunk_size):
             for question, _, _ in corpus.dialogue()[1]:
                 seen.add(plain(question))

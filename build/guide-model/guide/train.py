@@ -21,6 +21,11 @@ PART_FROM = (9, 13)  # the chunks from which on the training text has the words 
 BATCH_TOKENS = 4096
 
 
+def part_of(chunk):
+    """How many of the later parts' words a chunk has."""
+    return sum(chunk >= first for first in PART_FROM)
+
+
 def make_tokenizer(folder):
     """Trains the tokenizer on a sample of the corpus and every help text. Writes tokenizer.json."""
     corpus = Corpus(SEED)
@@ -37,7 +42,7 @@ def make_tokenizer(folder):
 
 def chunk_of(number, chat, seed):
     """The dialogues of one chunk as token ids and weights: a function of the seed and the number alone."""
-    corpus = Corpus(seed * 1000 + number, part=sum(number >= first for first in PART_FROM))
+    corpus = Corpus(seed * 1000 + number, part=part_of(number))
     rng = random.Random(seed * 7919 + number)
     examples = []
     for _ in range(CHUNK):
