@@ -39,8 +39,8 @@ float rounded(float x) { return bf16_to_float(float_to_bf16(x)); }
 
 float power_of_two(float t) {
   const float n = std::nearbyint(t), r = t - n;
-  float p = 1.3264742203e-03f;
-  for (const float c : {9.6715179754e-03f, 5.5507337567e-02f, 2.4022242005e-01f, 6.9314697756e-01f, 1.0f}) p = std::fma(p, r, c);
+  float p = 9.5827672944e-03f;
+  for (const float c : {5.5906427186e-02f, 2.4024100023e-01f, 6.9312419444e-01f, 1.0f}) p = std::fma(p, r, c);
   return std::ldexp(p, static_cast<int>(n));
 }
 float weight_of(float t) { return t > -96.0f ? power_of_two(t) : 0.0f; }

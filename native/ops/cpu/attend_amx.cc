@@ -3,7 +3,8 @@
 // by side, both once per chunk for all its rows.
 #include "attend.h"
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__x86_64__) && defined(__linux__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && \
+    defined(__AVX512BF16__)
 #include <immintrin.h>
 
 #include "amx.h"
@@ -34,8 +35,10 @@ struct TileProducts {
     else pair_values<false>(a);
   }
 
+  // The processor's own rounding is the same but for denormals.
   static LANYARD_INLINE void put(float* row, int i, V weight) {
-    store_bf16(reinterpret_cast<uint8_t*>(row) + 2 * i, weight);
+    const __m256bh halves = _mm512_cvtneps_pbh(weight.v);
+    __builtin_memcpy(reinterpret_cast<uint8_t*>(row) + 2 * i, &halves, sizeof halves);
   }
   // from and to: multiples of 16.
   static LANYARD_INLINE void put_zeros(float* row, int from, int to) {

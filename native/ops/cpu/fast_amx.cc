@@ -351,6 +351,8 @@ bool enable_amx() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     constexpr unsigned kNeeded = 1u << 22 | 1u << 24 | 1u << 25;  // bf16, tiles, int8
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kNeeded) != kNeeded) return false;
+    constexpr unsigned kRounding = 1u << 5;  // AVX512_BF16, which every processor with tiles has had
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kRounding) == 0) return false;
     // ARCH_REQ_XCOMP_PERM for the tile data (state 18): for all threads, also those to come.
     return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
   }();
