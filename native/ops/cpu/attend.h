@@ -59,7 +59,7 @@ struct AttendArgs {
   float* shifts = nullptr;  // [rows] -inf at first
   float* lanes = nullptr;   // [rows][16] sums of weights, zeros at first
 
-  float* scores = nullptr;      // [kAttendBlock][kAttendStride]
+  float* scores = nullptr;      // [kAttendBlock][kAttendStride], by tiles twice
   uint8_t* packed_keys = nullptr;    // tiles only: [kAttendRuns][groups][1024]
   uint8_t* packed_values = nullptr;  // tiles only: [kAttendChunk / 32][value_dim / 16][1024]
 };

@@ -25,7 +25,8 @@ constexpr size_t kTileBytes = 1024;
 constexpr size_t kScoreBytes = kAttendStride * sizeof(float);
 
 struct TileProducts {
-  static constexpr int kRows = kAttendBlock;
+  static constexpr int kRows = kAttendBlock, kSteps = kAttendRuns / 2;
+  static constexpr bool kAhead = true;
   const uint8_t* keys_[kAttendRuns];
   Tiles tiles_;
 
@@ -105,12 +106,16 @@ struct TileProducts {
   }
 
   // Two panels by two blocks of 16 rows, or four panels by one: every load serves two products, or a row four.
-  void scores(const AttendArgs& a, const Block& b) const {
-    const int last = (b.high + 15) / 16;
+  // A step is two panels.
+  void scores(const AttendArgs& a, const Block& b, int step, int end) const {
+    const int first = b.low / 16, last = (b.high + 15) / 16;
     const uint8_t* q = a.q + b.row * a.q_bytes;
     const size_t stride = a.q_bytes;
-    for (int panel = b.low / 16; panel < last; panel += b.rows > 16 ? 2 : 4) {
-      float* out = a.scores + panel * 16;
+    for (; step < end; ++step) {
+      const int panel = first + 2 * step;
+      if (panel >= last) return;
+      if (b.rows <= 16 && step % 2 == 1) continue;
+      float* out = b.scores + panel * 16;
       const int count = last - panel;
       const uint8_t* k0 = keys_[panel];
       const uint8_t* k1 = keys_[panel + (count > 1 ? 1 : 0)];
@@ -159,7 +164,7 @@ struct TileProducts {
   // Two vectors of values by two blocks of rows, or four by one.
   void values(const AttendArgs& a, const Block& b) const {
     const int panels = a.value_dim / 16, first = b.low / kAttendPair, last = (b.high + kAttendPair - 1) / kAttendPair;
-    const auto* weights = reinterpret_cast<const uint8_t*>(a.scores);
+    const auto* weights = reinterpret_cast<const uint8_t*>(b.scores);
     const size_t stride = a.sum_stride * sizeof(float), step = panels * kTileBytes;
     for (int d = 0; d < panels; d += b.rows > 16 ? 2 : 4) {
       float* out = a.sums + b.row * a.sum_stride + d * 16;
@@ -180,6 +185,7 @@ struct TileProducts {
           TILE_LOAD(3, below + v1 / 64, stride);
         }
         for (int k = first; k < last; ++k, v += step) {
+          for (size_t line = 0; line < 2 * kTileBytes; line += 64) __builtin_prefetch(v + step + line);
           TILE_LOAD(4, weights + k * 64, kScoreBytes);
           TILE_LOAD(6, v, 64);
           TILE_BF16(0, 4, 6);

@@ -39,12 +39,12 @@ struct AttendScratch {
     const auto bytes = [&](size_t count) { return reinterpret_cast<uint8_t*>(take(count / sizeof(float))); };
     merged = take(rows * stride);
     sums = take(rows * stride);
-    shifts = take(rows);
+    shifts = take(rows + kAttendBlock);  // whole blocks are written, wherever they begin
     totals = take(rows);
-    merged_shifts = take(rows);
+    merged_shifts = take(rows + kAttendBlock);  // whole blocks are written, wherever they begin
     merged_totals = take(rows);
     lanes = take(rows * 16);
-    scores = take(kAttendBlock * kAttendStride);
+    scores = take(2 * kAttendBlock * kAttendStride);
     scaled = take(stride);
     key_scales = take(kAttendChunk);
     value_scales = take(kAttendChunk);

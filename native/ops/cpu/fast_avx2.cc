@@ -136,6 +136,11 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
 
 LANYARD_INLINE V times_exp2(V p, V n) { return mul(p, exp2i(n)); }
 LANYARD_INLINE float total_of(V v) { return sum(v); }
+LANYARD_INLINE V maxima_of(const float (*rows)[16]) {
+  float largest[16];
+  for (int i = 0; i < 16; ++i) largest[i] = maximum_of(load(rows[i]));
+  return load(largest);
+}
 LANYARD_INLINE V as_bf16(V v) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(bf16_bits(v.a), 16)), _mm256_castsi256_ps(_mm256_slli_epi32(bf16_bits(v.b), 16))};
 }

@@ -151,6 +151,11 @@ LANYARD_INLINE float total_of(V v) {
   const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
   return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
+LANYARD_INLINE V maxima_of(const float (*rows)[16]) {
+  float largest[16];
+  for (int i = 0; i < 16; ++i) largest[i] = maximum_of(load(rows[i]));
+  return load(largest);
+}
 LANYARD_INLINE V as_bf16(V v) {
   return {bf16_quarter(bf16_bits(v.a)), bf16_quarter(bf16_bits(v.b)), bf16_quarter(bf16_bits(v.c)), bf16_quarter(bf16_bits(v.d))};
 }

@@ -92,6 +92,11 @@ LANYARD_INLINE float total_of(V v) {
   }
   return v.v[0];
 }
+LANYARD_INLINE V maxima_of(const float (*rows)[16]) {
+  float largest[16];
+  for (int i = 0; i < 16; ++i) largest[i] = maximum_of(load(rows[i]));
+  return load(largest);
+}
 LANYARD_INLINE V as_bf16(V v) { return lanes([&](int i) { return bf16_to_float(float_to_bf16(v.v[i])); }); }
 constexpr int kAttendTokens = 2;
 constexpr int attend_panels(int) { return 1; }
