@@ -123,7 +123,8 @@ struct KvShape {
 
 // How products treat activations. exact: f32, whatever the weights are kept in. fast: rounded to the weights' precision
 // (bf16 to bf16; int8 and int4 to int8 in groups of 64 and 32; low-bit types but f8g to int8 in the weights' groups); f32, f16
-// and f8g weights have exact products either way.
+// and f8g weights have exact products either way. In attention over a KV cache in bf16 or int8, fast rounds queries and
+// weights to bf16; over one in f32 it is exact.
 // Either way a token's result does not depend on what else is in the batch.
 enum class Compute : uint8_t { exact, fast };
 

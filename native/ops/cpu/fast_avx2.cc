@@ -146,7 +146,8 @@ LANYARD_INLINE V as_bf16(V v) {
 }
 // 16 registers: 12 for sums.
 constexpr int kAttendTokens = 6;
-constexpr int attend_panels(int tokens) { return tokens == 1 ? 4 : tokens <= 3 ? 2 : 1; }
+constexpr int attend_panels(int tokens) { return tokens == 1 ? 2 : 1; }
+constexpr bool attend_both(int tokens, int panels) { return tokens * panels <= 3; }
 
 #include "fast_body.inc"
 

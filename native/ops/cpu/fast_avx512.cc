@@ -60,9 +60,10 @@ LANYARD_INLINE void store_even_odd(uint8_t* p, V v) {
   const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_shuffle_epi8(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v.v)), order));
 }
-// 32 registers: 16 sums, keys or values, a factor; the first of two chains waits in memory.
+// 32 registers: 24 sums at most.
 constexpr int kAttendTokens = 8;
 constexpr int attend_panels(int tokens) { return tokens == 1 ? 8 : tokens <= 4 ? 4 : 2; }
+constexpr bool attend_both(int tokens, int panels) { return tokens * panels <= 12; }
 
 #include "fast_body.inc"
 

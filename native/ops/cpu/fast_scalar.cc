@@ -100,6 +100,7 @@ LANYARD_INLINE V maxima_of(const float (*rows)[16]) {
 LANYARD_INLINE V as_bf16(V v) { return lanes([&](int i) { return bf16_to_float(float_to_bf16(v.v[i])); }); }
 constexpr int kAttendTokens = 2;
 constexpr int attend_panels(int) { return 1; }
+constexpr bool attend_both(int, int) { return true; }
 
 #include "fast_body.inc"
 
