@@ -289,9 +289,10 @@ void compare(const Model& m, bool moe, model::WeightType weights, double toleran
 }
 
 // Logits of 40 tokens, given in steps of `chunk` tokens, another sequence beside them or not.
-std::vector<float> chunked(const Model& m, bool moe, int threads, model::WeightType weights, int chunk, bool alone) {
+std::vector<float> chunked(const Model& m, bool moe, int threads, model::WeightType weights, ops::DType kv, int chunk, bool alone) {
   model::EngineSpec spec = spec_of(m, kSplits[0][0], moe, threads, weights);
   spec.compute = ops::Compute::fast;
+  spec.kv.dtype = kv;
   const auto single = comm::make_single();
   engine::Engine engine(spec, *single, [](uint64_t, uint64_t) {});
   std::vector<float> logits;
@@ -308,12 +309,14 @@ std::vector<float> chunked(const Model& m, bool moe, int threads, model::WeightT
 
 // What the fast arithmetic promises: one result, to the bit, whatever the batch and the number of threads.
 void one_result(const Model& m, bool moe, model::WeightType weights) {
-  const auto whole = chunked(m, moe, 1, weights, 40, true);
-  for (const int chunk : {1, 2, 7, 16, 33, 40}) {
-    for (const int threads : {1, 3}) {
-      const auto other = chunked(m, moe, threads, weights, chunk, chunk % 2 == 0);
-      CHECK(other.size() == whole.size() && std::memcmp(other.data(), whole.data(), whole.size() * sizeof(float)) == 0,
-            "chunks of %d, %d threads", chunk, threads);
+  for (const ops::DType kv : {ops::DType::f32, ops::DType::bf16, ops::DType::i8}) {
+    const auto whole = chunked(m, moe, 1, weights, kv, 40, true);
+    for (const int chunk : {1, 2, 7, 16, 33, 40}) {
+      for (const int threads : {1, 3}) {
+        const auto other = chunked(m, moe, threads, weights, kv, chunk, chunk % 2 == 0);
+        CHECK(other.size() == whole.size() && std::memcmp(other.data(), whole.data(), whole.size() * sizeof(float)) == 0,
+              "KV %s, chunks of %d, %d threads", ops::dtype_name(kv), chunk, threads);
+      }
     }
   }
 }

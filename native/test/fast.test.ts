@@ -57,21 +57,27 @@ const families = ['llama', 'qwen1', 'qwen2', 'qwen3', 'mistral', 'mixtral', 'qwe
 
 describe.skipIf(!fixtures)('goldens, fast', () => {
   const cases = families.flatMap((family) => [
-    { family, weights: 'bf16' as const, ranks: 1 },
+    { family, weights: 'bf16' as const, ranks: 1, kv: 'f32' as const },
+    // Over these caches attention is fast too.
+    { family, weights: 'bf16' as const, ranks: 1, kv: 'bf16' as const },
+    { family, weights: 'bf16' as const, ranks: 1, kv: 'int8' as const },
     ...(family === 'llama' || family === 'mixtral'
-      ? [{ family, weights: 'bf16' as const, ranks: 2 }, { family, weights: 'int8' as const, ranks: 1 }]
+      ? [
+          { family, weights: 'bf16' as const, ranks: 2, kv: 'bf16' as const },
+          { family, weights: 'int8' as const, ranks: 1, kv: 'f32' as const },
+        ]
       : []),
   ])
-  test.each(cases)('$family $weights, $ranks ranks', async ({ family, weights, ranks: count }) => {
+  test.each(cases)('$family $weights, $ranks ranks, KV $kv', async ({ family, weights, ranks: count, kv }) => {
     const folder = path.join(fixtures ?? '', family)
     const golden = readJson(path.join(folder, 'golden.json')) as Golden
-    const one = await openRanks(folder, { weights, compute: 'fast' })
-    const ranks = count === 1 ? one : await openRanks(folder, { weights, compute: 'fast', splits: unevenSplit(one.facts, [0.37]) })
+    const one = await openRanks(folder, { weights, compute: 'fast', kv })
+    const ranks = count === 1 ? one : await openRanks(folder, { weights, compute: 'fast', kv, splits: unevenSplit(one.facts, [0.37]) })
     try {
       const close = weights === 'bf16' ? 0.3 : 1
       const got = await compare(ranks, golden, readTensors(path.join(folder, 'golden.safetensors')), close)
       console.log(
-        `${family} ${weights}, ${count} ranks: logits differ by ${got.largest.toFixed(3)} at most, ${got.mean.toFixed(3)} in the mean;`,
+        `${family} ${weights}, ${count} ranks, KV ${kv}: logits differ by ${got.largest.toFixed(3)} at most, ${got.mean.toFixed(3)} in the mean;`,
         `${got.equal} of ${got.compared} greedy tokens equal`,
       )
       // In a mixture two experts may score alike, and then one token goes through another: a wide difference by itself.
