@@ -66,8 +66,10 @@ void CpuOps::prepare_attention() {
   }
   tile_rows_ = std::max(kTileRows, largest);
   const size_t dim = padded_width(heads_.dim);
+  // With a latent also the scores of rotated values, and a block's values.
+  const size_t latent = heads_.latent > 0 ? tile_rows_ * kChunk + static_cast<size_t>(kChunk) * heads_.latent : 0;
   for (int i = 0; i < pool_.threads(); ++i) {
-    attention_scratch_.push_back(allocate(tile_rows_ * (3 * dim + kChunk + 4)));
+    attention_scratch_.push_back(allocate(tile_rows_ * (3 * dim + kChunk + 4) + latent));
   }
   if (pool_.threads() > 1) partial_ = {allocate(kPartialRows * (dim + 16)), dim + 16};
 }
@@ -173,8 +175,9 @@ void CpuOps::attend(const AttentionArgs& args, const AttentionItem& item, int th
   }
   for (int r = 0; r < rows; ++r) {
     const int head = first_head + r % group;
-    finish({merged + r * stride, merged_maxima[r], merged_totals[r]}, args.sinks ? args.sinks + head : nullptr, dim,
-           args.out.row(item.token + r / group) + head * dim);
+    float* out = args.out.row(item.token + r / group) + head * heads_.value();
+    finish({merged + r * stride, merged_maxima[r], merged_totals[r]}, args.sinks ? args.sinks + head : nullptr, heads_.value(), out);
+    if (heads_.latent > 0 && cache_->scaled()) spread(out, heads_.latent);
   }
 }
 
@@ -186,6 +189,8 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
   const size_t stride = padded_width(heads_.dim);
   const int32_t* blocks = batch_.blocks + batch_.block_first[item.sequence];
   const int32_t* positions = batch_.positions + item.token;
+  float* rotated_scores = totals + 3 * tile_rows_;  // with a latent
+  auto* copied = reinterpret_cast<uint8_t*>(rotated_scores + tile_rows_ * kChunk);
   const int lowest = args.window > 0 ? std::max(0, positions[0] - args.window + 1) : 0;
   const int low = std::max(lowest, split * kSplit);
   const int high = std::min(positions[item.tokens - 1] + 1, (split + 1) * kSplit);
@@ -216,7 +221,19 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
                                rows,
                                scores + (p - chunk),
                                kChunk};
-      kernels_.matmul[static_cast<int>(cache.shape.dtype)](product);
+      if (cache.latent == 0 || !cache.scaled()) return kernels_.matmul[static_cast<int>(cache.shape.dtype)](product);
+      // The latent and the rotated values have factors of their own.
+      MatmulArgs part = product;
+      part.cols = cache.latent;
+      kernels_.matmul[static_cast<int>(DType::i8)](part);
+      part = product;
+      part.panels += cache.latent * kPanelRows;
+      part.scales = cache.rotated_scales(keys) + offset;
+      part.cols -= cache.latent;
+      part.x += cache.latent;
+      part.out = rotated_scores + (p - chunk);
+      kernels_.matmul[static_cast<int>(DType::i8)](part);
+      for (int r = 0; r < rows; ++r) kernels_.add(product.out + r * kChunk, part.out + r * kChunk, count);
     });
     const int width = end - chunk;
     for (int r = 0; r < rows; ++r) {
@@ -241,9 +258,19 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
       std::fill_n(row + to, width - to, 0.0f);
     }
     each_run([&](int p, int count, int block, int offset) {
-      uint8_t* values = cache.value_block(args.layer, block, item.kv_head);
+      uint8_t* values = nullptr;
+      const float* scales = nullptr;
+      if (cache.latent > 0) {
+        uint8_t* keys = cache.key_block(args.layer, block, item.kv_head);
+        values = copied;
+        cache.copy_values(keys, offset + count, values);
+        scales = cache.key_scales(keys);
+      } else {
+        values = cache.value_block(args.layer, block, item.kv_head);
+        scales = cache.value_scales(values);
+      }
       if (cache.scaled()) {
-        const float* scales = cache.value_scales(values) + offset;
+        scales += offset;
         for (int r = 0; r < rows; ++r) {
           float* row = scores + r * kChunk + (p - chunk);
           for (int i = 0; i < count; ++i) row[i] *= scales[i];
@@ -276,8 +303,9 @@ void CpuOps::merge(const AttentionArgs& args, const AttentionMerge& item) {
     float* row = partial_.row(item.partial + split * item.stride);
     fold(left, {row, row[stride], row[stride + 1]}, cache_->value_dim);
   }
-  finish(left, args.sinks ? args.sinks + item.head : nullptr, heads_.dim,
-         args.out.row(item.token) + item.head * heads_.dim);
+  float* out = args.out.row(item.token) + item.head * heads_.value();
+  finish(left, args.sinks ? args.sinks + item.head : nullptr, heads_.value(), out);
+  if (heads_.latent > 0 && cache_->scaled()) spread(out, heads_.latent);
 }
 
 }  // namespace lanyard::ops::cpu

@@ -50,6 +50,7 @@ class CpuOps final : public Ops {
   void embed(const RowSource& table, float scale, Rows out) override;
   void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) override;
   void linear(const LinearArgs& args) override;
+  void linear_heads(const HeadsArgs& args) override;
   void gated_linear(const GatedArgs& args) override;
   void rope_store(const RopeStoreArgs& args) override;
   void attention(const AttentionArgs& args) override;
@@ -143,6 +144,7 @@ class CpuOps final : public Ops {
   };
   std::vector<Slot> slots_;            // [tokens * per_token], sorted by expert
   std::vector<int> expert_first_;      // [experts + 1]
+  std::vector<float> choice_;          // [experts] of a token
   Rows expert_in_, expert_mid_, expert_out_;
 };
 
