@@ -1,7 +1,8 @@
 // Paged attention for mixed prefill and decode. A work item is a tile of tokens of one sequence times the query heads
-// of one KV head, or some of them where one is all there is. Keys are taken in splits of 512, each from scratch with a running softmax over chunks of 128, and the
-// splits are folded from left to right. Chunks and splits lie at fixed positions, so a token's result does not depend
-// on how the prompt was chunked, on its neighbours in the batch, or on which thread did what.
+// of one KV head, or some of them where one is all there is. Keys are taken in splits of 512, each from scratch with a
+// running softmax over chunks of 128, and the splits are folded from left to right. Chunks and splits lie at fixed
+// positions, so a token's result does not depend on how the prompt was chunked, on its neighbours in the batch, or on
+// which thread did what.
 #include <algorithm>
 #include <atomic>
 #include <cmath>

@@ -58,7 +58,7 @@ void CpuOps::choose_experts(const ExpertsArgs& args) {
       chosen += scores[best];
       choice_[best] = kOut;
     }
-    // The least of floats: sigmoids may all have vanished.
+    // Not by 0: all sigmoids may have vanished.
     const float factor = routing.factor / (args.normalise ? std::max(chosen, 1e-20f) : total);
     for (size_t i = first; i < slots_.size(); ++i) slots_[i].weight *= factor;
   }
