@@ -1,8 +1,8 @@
-// Paged attention for mixed prefill and decode. A work item is a tile of tokens of one sequence times the query heads
-// of one KV head, or some of them where one is all there is. Keys are taken in splits of 512, each from scratch with a
-// running softmax over chunks of 128, and the splits are folded from left to right. Chunks and splits lie at fixed
-// positions, so a token's result does not depend on how the prompt was chunked, on its neighbours in the batch, or on
-// which thread did what.
+// Paged attention for mixed prefill and decode: how it is cut, and with exact products; attention_fast.cc has the others.
+// A work item is a tile of tokens of one sequence times the query heads of one KV head, or some of them where one is all
+// there is. Keys are taken in splits of 512, each from scratch with a running softmax over chunks of 128, and the splits
+// are folded from left to right. Chunks and splits lie at fixed positions, so a token's result does not depend on how the
+// prompt was chunked, on its neighbours in the batch, or on which thread did what.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -15,7 +15,6 @@ namespace lanyard::ops::cpu {
 namespace {
 
 constexpr int kChunk = 128;
-constexpr int kSplit = 512;
 constexpr int kTileRows = 64;
 constexpr int kPartialRows = 4096;
 // Query heads that share the work of taking values out of a latent's keys, where there are threads for several such groups.
@@ -78,6 +77,7 @@ void CpuOps::prepare_attention() {
   for (int i = 0; i < pool_.threads(); ++i) {
     attention_scratch_.push_back(allocate(tile_rows_ * (3 * dim + kChunk + 4) + latent));
   }
+  if (fast_) prepare_fast_attention();
   if (pool_.threads() > 1) partial_ = {allocate(kPartialRows * (dim + 16)), dim + 16};
 }
 
@@ -95,11 +95,12 @@ const AttentionSchedule& CpuOps::schedule(int window) {
 void CpuOps::build_schedule(AttentionSchedule& schedule) {
   schedule.items.clear();
   schedule.merges.clear();
+  const int most = attends_fast() ? fast_attention_rows(batch_.tokens * heads_.query) : tile_rows_;
   for (int s = 0; s < batch_.sequences; ++s) {
     for (int j = 0; j + 1 < static_cast<int>(group_first_.size()); ++j) {
       const int group = group_first_[j + 1] - group_first_[j];
       if (group == 0) continue;
-      const int tile = std::max(1, tile_rows_ / group);
+      const int tile = std::max(1, most / group);
       for (int t = batch_.first[s]; t < batch_.first[s + 1]; t += tile) {
         const int tokens = std::min(tile, batch_.first[s + 1] - t);
         const int lowest = schedule.window > 0 ? std::max(0, batch_.positions[t] - schedule.window + 1) : 0;
@@ -135,13 +136,16 @@ void CpuOps::build_schedule(AttentionSchedule& schedule) {
 void CpuOps::attention(const AttentionArgs& args) {
   const AttentionSchedule& plan = schedule(args.window);
   const int items = static_cast<int>(plan.items.size());
+  const bool fast = attends_fast();
   std::atomic<int> next{0};
   pool_.run([&](int thread) {
-    for (int i = next.fetch_add(1); i < items; i = next.fetch_add(1)) attend(args, plan.items[i], thread);
+    for (int i = next.fetch_add(1); i < items; i = next.fetch_add(1)) {
+      fast ? attend_fast(args, plan.items[i], thread) : attend(args, plan.items[i], thread);
+    }
   });
   const int merges = static_cast<int>(plan.merges.size());
   const auto merge_some = [&](Share share) {
-    for (int i = share.first; i < share.last; ++i) merge(args, plan.merges[i]);
+    for (int i = share.first; i < share.last; ++i) fast ? merge_fast(args, plan.merges[i]) : merge(args, plan.merges[i]);
   };
   if (merges * static_cast<size_t>(heads_.value()) < kSerialValues) return merge_some({0, merges});
   pool_.run([&](int thread) { merge_some(share_of(merges, thread, pool_.threads())); });

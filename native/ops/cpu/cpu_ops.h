@@ -102,6 +102,14 @@ class CpuOps final : public Ops {
   void attend_split(const AttentionArgs& args, const AttentionItem& item, int split, const float* q, int rows,
                     float* scores, float* sums, float* maxima, float* totals);
   void merge(const AttentionArgs& args, const AttentionMerge& item);
+  // The same with the fast arithmetic, over a cache in bf16 or int8.
+  bool attends_fast() const;
+  bool attends_by_tiles(int rows) const;
+  int fast_attention_rows(int rows) const;  // most of an item, for a step of so many
+  void prepare_fast_attention();
+  void attend_fast(const AttentionArgs& args, const AttentionItem& item, int thread);
+  void attend_fast_split(AttendArgs& a, int layer, const AttentionItem& item, int split, bool tiles, uint8_t* copied);
+  void merge_fast(const AttentionArgs& args, const AttentionMerge& item);
 
   void choose_experts(const ExpertsArgs& args);
 
@@ -126,6 +134,8 @@ class CpuOps final : public Ops {
   uint8_t* fast_experts_ = nullptr;
   std::vector<Rows> gate_up_;  // per thread: [limits.tokens, some panels of gate and up]
   std::vector<float*> attention_scratch_;  // per thread
+  std::vector<float*> fast_attention_;     // likewise, empty when exact
+  int fast_rows_ = 0;                      // what it has room for
   std::vector<int> group_first_;           // [groups + 1] first query head of a group
   int tile_rows_ = 0;                      // most rows (tokens * heads) of an attention item
   std::vector<std::vector<Candidate>> undo_;   // per thread: logits changed by an adjustment

@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "../dtype.h"
+#include "attend.h"
 #include "kernels.h"
 
 namespace lanyard::ops::cpu {
@@ -83,12 +84,14 @@ struct FastKernels {
   Round round_bytes[4];     // to int8 in groups of 16, 32, 64, 128
   Round round_even_odd[4];  // in the order for weights of 4 bits
   void (*matmul[kDTypes])(const FastArgs&);  // from rows; null where !has_fast
+  AttendKernels attend;  // its queries are rows as well
 };
 
 // Products from tiles.
 struct TileKernels {
   const char* name;
   void (*matmul[kDTypes])(const FastArgs&);
+  void (*attend_chunk)(const AttendArgs&);
 };
 
 const FastKernels& fast_scalar_kernels();
@@ -110,10 +113,11 @@ int available_fast_kernels(const FastKernels* out[4]);
 // What this computer is fastest with, by a micro-benchmark of a few milliseconds made once per process; AMX only where
 // its results are those of the plain kernels. LANYARD_KERNELS (scalar, avx2, avxvnni, avx512, amx, neon, dotprod, i8mm)
 // overrides it.
+inline constexpr int kNoTiles = 1 << 30;
 struct FastChoice {
   const FastKernels* rows;
   const TileKernels* tiles;  // null: none
-  int tile_tokens[kDTypes];  // from this many tokens on, tiles are faster
+  int tile_tokens[kDTypes];  // from this many tokens on, tiles are faster; kNoTiles where they give other results
   const char* name;
 };
 const FastChoice& best_fast();

@@ -134,6 +134,15 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xd8));
 }
 
+LANYARD_INLINE V times_exp2(V p, V n) { return mul(p, exp2i(n)); }
+LANYARD_INLINE float total_of(V v) { return sum(v); }
+LANYARD_INLINE V as_bf16(V v) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(bf16_bits(v.a), 16)), _mm256_castsi256_ps(_mm256_slli_epi32(bf16_bits(v.b), 16))};
+}
+// 16 registers: 12 for sums.
+constexpr int kAttendTokens = 6;
+constexpr int attend_panels(int tokens) { return tokens == 1 ? 4 : tokens <= 3 ? 2 : 1; }
+
 #include "fast_body.inc"
 
 }  // namespace

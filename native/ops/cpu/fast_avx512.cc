@@ -11,6 +11,8 @@ namespace {
 
 #include "vector_avx512.inc"
 
+#include "attend_avx512.inc"
+
 constexpr int kFastTokens = 6;
 constexpr int fast_panels(int tokens) { return tokens == 1 ? 4 : 2; }
 constexpr int kFastAhead = 4096;
@@ -25,7 +27,6 @@ using Quad = Ints;
 using Weights8 = Ints;
 
 LANYARD_INLINE V to_float(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
-LANYARD_INLINE V fused(V x, V y, V z) { return fma(x, y, z); }
 LANYARD_INLINE Quad quad(const uint8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, 4);
@@ -59,13 +60,9 @@ LANYARD_INLINE void store_even_odd(uint8_t* p, V v) {
   const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_shuffle_epi8(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v.v)), order));
 }
-LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
-  const __m512i bits = _mm512_castps_si512(v.v);
-  const __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff)));
-  rounded = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v.v, v.v, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
-}
+// 32 registers: 16 sums, keys or values, a factor; the first of two chains waits in memory.
+constexpr int kAttendTokens = 8;
+constexpr int attend_panels(int tokens) { return tokens == 1 ? 8 : tokens <= 4 ? 4 : 2; }
 
 #include "fast_body.inc"
 

@@ -145,6 +145,19 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
   vst1q_u8(p + 16, vreinterpretq_u8_u16(vcombine_u16(bf16_bits(v.c), bf16_bits(v.d))));
 }
 
+LANYARD_INLINE V times_exp2(V p, V n) { return mul(p, exp2i(n)); }
+LANYARD_INLINE float total_of(V v) {
+  const float32x4_t four = vaddq_f32(vaddq_f32(v.a, v.c), vaddq_f32(v.b, v.d));
+  const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+  return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+LANYARD_INLINE V as_bf16(V v) {
+  return {bf16_quarter(bf16_bits(v.a)), bf16_quarter(bf16_bits(v.b)), bf16_quarter(bf16_bits(v.c)), bf16_quarter(bf16_bits(v.d))};
+}
+// 32 registers: 24 for sums.
+constexpr int kAttendTokens = 6;
+constexpr int attend_panels(int tokens) { return tokens == 1 ? 4 : tokens <= 3 ? 2 : 1; }
+
 #include "fast_body.inc"
 
 #if defined(LANYARD_USE_I8MM)

@@ -83,6 +83,19 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
   }
 }
 
+LANYARD_INLINE V times_exp2(V p, V n) {
+  return mul(p, exp2i(lanes([&](int i) { return n.v[i] > -126 ? n.v[i] : -126.0f; })));
+}
+LANYARD_INLINE float total_of(V v) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v.v[i] += v.v[i + half];
+  }
+  return v.v[0];
+}
+LANYARD_INLINE V as_bf16(V v) { return lanes([&](int i) { return bf16_to_float(float_to_bf16(v.v[i])); }); }
+constexpr int kAttendTokens = 2;
+constexpr int attend_panels(int) { return 1; }
+
 #include "fast_body.inc"
 
 }  // namespace
