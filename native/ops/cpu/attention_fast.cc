@@ -27,9 +27,10 @@ struct AttendScratch {
   float* scaled;  // [stride] a query
   float *key_scales, *value_scales;
   uint8_t *q, *packed_keys, *packed_values;
+  uint8_t* copied;  // [kAttendChunk][latent] values, bf16
 
   // Returns the values it takes; memory: null to count them.
-  size_t lay_out(float* memory, size_t rows, size_t stride) {
+  size_t lay_out(float* memory, size_t rows, size_t stride, size_t latent) {
     size_t used = 0;
     const auto take = [&](size_t count) {
       float* at = memory + used;
@@ -51,12 +52,14 @@ struct AttendScratch {
     q = bytes(rows * stride * sizeof(float));
     packed_keys = bytes(kAttendChunk * stride * 2);
     packed_values = bytes(kAttendChunk * stride * 2);
+    copied = bytes(kAttendChunk * latent * 2);
     return used;
   }
 };
 
 bool CpuOps::attends_fast() const {
-  return fast_ && (cache_->shape.dtype == DType::bf16 || cache_->shape.dtype == DType::i8);
+  // A latent in int8 has two factors for each key, which these kernels do not know.
+  return fast_ && (cache_->shape.dtype == DType::bf16 || (cache_->shape.dtype == DType::i8 && heads_.latent == 0));
 }
 
 // As with products, never where tiles give other results than rows.
@@ -74,18 +77,18 @@ void CpuOps::prepare_fast_attention() {
   const auto stride = static_cast<int>(padded_width(heads_.dim));
   fast_rows_ = std::max(whole_blocks(tile_rows_), std::clamp(kSumValues / stride / kAttendBlock * kAttendBlock, kLeastRows, kMostRows));
   AttendScratch scratch;
-  const size_t size = scratch.lay_out(nullptr, fast_rows_, stride);
+  const size_t size = scratch.lay_out(nullptr, fast_rows_, stride, heads_.latent);
   for (int i = 0; i < pool_.threads(); ++i) fast_attention_.push_back(allocate(size));
 }
 
 void CpuOps::attend_fast(const AttentionArgs& args, const AttentionItem& item, int thread) {
   const int dim = heads_.dim, groups = (dim + 31) / 32;
   const size_t stride = padded_width(dim);
-  const int first_head = group_first_[item.kv_head], group = group_first_[item.kv_head + 1] - first_head;
+  const int first_head = group_first_[item.group], group = group_first_[item.group + 1] - first_head;
   const int rows = item.tokens * group;
   const bool tiles = attends_by_tiles(rows);
   AttendScratch scratch;
-  scratch.lay_out(fast_attention_[thread], fast_rows_, stride);
+  scratch.lay_out(fast_attention_[thread], fast_rows_, stride, heads_.latent);
   AttendArgs a{};
   a.dtype = cache_->shape.dtype;
   a.key_cols = cache_->key_cols;
@@ -118,7 +121,7 @@ void CpuOps::attend_fast(const AttentionArgs& args, const AttentionItem& item, i
   const auto run = [&](int split, float* sums, float* shifts, float* totals) {
     a.sums = sums;
     a.shifts = shifts;
-    attend_fast_split(a, args.layer, item, split, tiles);
+    attend_fast_split(a, args.layer, item, split, tiles, scratch.copied);
     for (int r = 0; r < rows; ++r) totals[r] = kernels.attend.total(scratch.lanes + r * 16);
   };
   if (item.partial >= 0) {
@@ -144,13 +147,14 @@ void CpuOps::attend_fast(const AttentionArgs& args, const AttentionItem& item, i
   for (int r = 0; r < rows; ++r) {
     const int head = first_head + r % group;
     kernels.attend.finish({scratch.merged + r * stride, scratch.merged_shifts[r], scratch.merged_totals[r]},
-                          args.sinks ? args.sinks + head : nullptr, dim, args.out.row(item.token + r / group) + head * dim);
+                          args.sinks ? args.sinks + head : nullptr, heads_.value(),
+                          args.out.row(item.token + r / group) + head * heads_.value());
   }
 }
 
-void CpuOps::attend_fast_split(AttendArgs& a, int layer, const AttentionItem& item, int split, bool tiles) {
+void CpuOps::attend_fast_split(AttendArgs& a, int layer, const AttentionItem& item, int split, bool tiles, uint8_t* copied) {
   const CpuKvCache& cache = *cache_;
-  const int size = cache.shape.block_size;
+  const int size = cache.shape.block_size, kv_head = heads_.kv_of_query[group_first_[item.group]];
   const int32_t* blocks = batch_.blocks + batch_.block_first[item.sequence];
   const int lowest = a.window > 0 ? a.positions[0] - a.window + 1 : 0;
   a.split = split * kSplit;
@@ -163,9 +167,15 @@ void CpuOps::attend_fast_split(AttendArgs& a, int layer, const AttentionItem& it
     for (int run = a.first / kPanelRows; run * kPanelRows < a.last; ++run) {
       // Blocks wholly before `low` may hold something else by now.
       const int position = a.chunk + run * kPanelRows, offset = position % size, block = blocks[position / size];
-      uint8_t* keys = cache.key_block(layer, block, item.kv_head);
-      uint8_t* values = cache.value_block(layer, block, item.kv_head);
+      uint8_t* keys = cache.key_block(layer, block, kv_head);
       a.keys[run] = keys + cache.panel * (offset / kPanelRows);
+      if (cache.latent > 0) {
+        uint8_t* to = copied + cache.value_row() * kPanelRows * run;
+        cache.copy_values(a.keys[run], kPanelRows, to);
+        a.values[run] = to;
+        continue;
+      }
+      uint8_t* values = cache.value_block(layer, block, kv_head);
       a.values[run] = values + cache.value_row() * offset;
       if (!cache.scaled()) continue;
       const float *key_scales = cache.key_scales(keys) + offset, *value_scales = cache.value_scales(values) + offset;
@@ -189,7 +199,8 @@ void CpuOps::merge_fast(const AttentionArgs& args, const AttentionMerge& item) {
     float* row = partial_.row(item.partial + split * item.stride);
     kernels.fold(left, {row, row[stride], row[stride + 1]}, cache_->value_dim);
   }
-  kernels.finish(left, args.sinks ? args.sinks + item.head : nullptr, heads_.dim, args.out.row(item.token) + item.head * heads_.dim);
+  kernels.finish(left, args.sinks ? args.sinks + item.head : nullptr, heads_.value(),
+                 args.out.row(item.token) + item.head * heads_.value());
 }
 
 }  // namespace lanyard::ops::cpu

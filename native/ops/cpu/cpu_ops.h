@@ -10,10 +10,10 @@
 
 namespace lanyard::ops::cpu {
 
-// A piece of attention that one thread does: some tokens of a sequence, the query heads of one KV head, and a range of
-// splits of the keys.
+// A piece of attention that one thread does: some tokens of a sequence, a group of query heads that read the same KV head,
+// and a range of splits of the keys.
 struct AttentionItem {
-  int sequence, kv_head;
+  int sequence, group;
   int token, tokens;      // of the batch
   int split, splits;      // first and number
   int partial;            // first row of the partial results, -1: this item covers all splits and writes the output
@@ -50,6 +50,7 @@ class CpuOps final : public Ops {
   void embed(const RowSource& table, float scale, Rows out) override;
   void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) override;
   void linear(const LinearArgs& args) override;
+  void linear_heads(const HeadsArgs& args) override;
   void gated_linear(const GatedArgs& args) override;
   void rope_store(const RopeStoreArgs& args) override;
   void attention(const AttentionArgs& args) override;
@@ -107,7 +108,7 @@ class CpuOps final : public Ops {
   int fast_attention_rows(int rows) const;  // most of an item, for a step of so many
   void prepare_fast_attention();
   void attend_fast(const AttentionArgs& args, const AttentionItem& item, int thread);
-  void attend_fast_split(AttendArgs& a, int layer, const AttentionItem& item, int split, bool tiles);
+  void attend_fast_split(AttendArgs& a, int layer, const AttentionItem& item, int split, bool tiles, uint8_t* copied);
   void merge_fast(const AttentionArgs& args, const AttentionMerge& item);
 
   void choose_experts(const ExpertsArgs& args);
@@ -135,7 +136,7 @@ class CpuOps final : public Ops {
   std::vector<float*> attention_scratch_;  // per thread
   std::vector<float*> fast_attention_;     // likewise, empty when exact
   int fast_rows_ = 0;                      // what it has room for
-  std::vector<int> group_first_;           // [kv + 1] first query head of a KV head
+  std::vector<int> group_first_;           // [groups + 1] first query head of a group
   int tile_rows_ = 0;                      // most rows (tokens * heads) of an attention item
   std::vector<std::vector<Candidate>> undo_;   // per thread: logits changed by an adjustment
   std::vector<std::vector<float>> masked_;      // per thread: a row under a mask
@@ -153,6 +154,7 @@ class CpuOps final : public Ops {
   };
   std::vector<Slot> slots_;            // [tokens * per_token], sorted by expert
   std::vector<int> expert_first_;      // [experts + 1]
+  std::vector<float> choice_;          // [experts] of a token
   Rows expert_in_, expert_mid_, expert_out_;
 };
 
