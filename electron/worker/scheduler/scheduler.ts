@@ -103,8 +103,13 @@ export interface Scheduler {
   checkIntegrity(): void
 }
 
-/** Sequences that generate wait at most so long for prompts that are read beside them, unless that is hardly any token. */
-const mostPromptMicros = 200_000
+/**
+ * A step in which sequences generate takes in as much of the prompts as fits into this time, or into this multiple of what
+ * the step takes without, unless that is hardly any token: a text that is being written goes on at a dozen tokens a
+ * second, faster than it is read, and a step's share for prompts never gets small where steps are slow by themselves.
+ */
+const mostStepMicros = 80_000
+const mostOfAStep = 1.6
 const fewestPromptTokens = 16
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
@@ -388,7 +393,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const generating = going.filter(isGenerating)
       const prompts = going.filter((sequence) => !isGenerating(sequence))
       let room = maxStepTokens - generating.length
-      const within = generating.length > 0 ? cost.promptWithin(mostPromptMicros) : Infinity
+      const within = generating.length > 0 ? cost.promptWithin(mostStepMicros, mostOfAStep) : Infinity
       const left = prompts.map((sequence) => lengthOf(sequence) - sequence.planned - (isHeld(sequence) ? 1 : 0))
       const shares = shareOut(left, Math.min(room, Math.max(fewestPromptTokens, Math.floor(within))))
       for (const share of shares) room -= share
