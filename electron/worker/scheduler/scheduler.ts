@@ -17,6 +17,7 @@ import { LanyardError } from '../../contract/errors.ts'
 import type { GenerateRequest, StepEvent } from '../../contract/worker.ts'
 import type { SampledToken, SequenceStep } from '../rank/addon.ts'
 import { createBlockPool } from './block-pool.ts'
+import { checkRequest } from './check-request.ts'
 import { partOf, stepOf } from './parts.ts'
 import type { Part } from './parts.ts'
 import {
@@ -327,21 +328,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     submit(request, constraint) {
       const { prompt, maxTokens, requestId } = request
       if (known.has(requestId)) throw new LanyardError('bad_request', `Request ${requestId} is running already.`)
-      if (prompt.length === 0) throw new LanyardError('bad_request', 'The prompt is empty.')
-      if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
-        throw new LanyardError('bad_request', `${maxTokens} is not a number of tokens to generate.`)
-      const wrong = [...prompt, ...request.stopIds, ...(request.badWords ?? []).flat()].find(
-        (id) => !Number.isSafeInteger(id) || id < 0 || id >= vocab,
-      )
-      if (wrong !== undefined)
-        throw new LanyardError('bad_request', `${wrong} is not a token of this model (0 to ${vocab - 1}).`)
-      if (prompt.length >= longest) {
-        throw new LanyardError(
-          'context_length_exceeded',
-          `The prompt has ${prompt.length} tokens; with one more to generate, ${longest} are the most here${longest < context ? ' (all the KV cache that this deployment has)' : ''}.`,
-          longest < context ? 'Shorten it, or deploy with more memory for the context.' : 'Shorten the prompt.',
-        )
-      }
+      checkRequest(request, { vocab, context, longest })
       const sequence: Sequence = {
         request,
         constraint: constraint ?? null,
