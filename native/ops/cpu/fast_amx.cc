@@ -102,7 +102,17 @@ void put(const Place& place, const float* buffer) {
   for (int t = 0; t < place.tokens; ++t) _mm512_storeu_ps(place.out + t * place.stride, _mm512_load_ps(buffer + t * 16));
 }
 
-// Two panels (or one) by two blocks of tokens (or one): four sum tiles, so that every load serves two products.
+// Lines of the weights that come after these, a few beside each piece of work: all at once would fill the processor's
+// buffers, and its own prefetching stops at the end of a page.
+template <int Lines>
+inline void prefetch(const uint8_t* from) {
+#pragma GCC unroll 16
+  for (int i = 0; i < Lines; ++i) _mm_prefetch(reinterpret_cast<const char*>(from + i * 64), _MM_HINT_T1);
+}
+
+// Two panels (or one) by two blocks of tokens (or one): four sum tiles, so that every load serves two products. Ahead: the
+// same run of the next two panels is prefetched.
+template <bool Ahead>
 void bf16_tiles(const FastArgs& a, int panel, int token, int last, int g0, int g1) {
   alignas(64) float buffer[256];
   const auto place = [&](int t, int p) -> Place {
@@ -123,11 +133,15 @@ void bf16_tiles(const FastArgs& a, int panel, int token, int last, int g0, int g
   for (int g = g0; g < g1; ++g, x0 += 1024, x1 += 1024, w0 += 1024, w1 += 1024) {
     TILE_LOAD(4, x0, 64);
     TILE_LOAD(6, w0, 64);
+    if constexpr (Ahead) prefetch<8>(w0 + 2 * a.stride);
     TILE_BF16(0, 4, 6);
     TILE_LOAD(7, w1, 64);
+    if constexpr (Ahead) prefetch<8>(w0 + 2 * a.stride + 512);
     TILE_BF16(1, 4, 7);
     TILE_LOAD(5, x1, 64);
+    if constexpr (Ahead) prefetch<8>(w0 + 3 * a.stride);
     TILE_BF16(2, 5, 6);
+    if constexpr (Ahead) prefetch<8>(w0 + 3 * a.stride + 512);
     TILE_BF16(3, 5, 7);
   }
   TILE_END(0, p00, buffer);
@@ -140,14 +154,19 @@ void matmul_bf16(const FastArgs& a) {
   const Tiles tiles(64);
   each_block(a, kGroups, [&](int t0, int t1, int g0, int g1) {
     for (int panel = 0; panel < a.count; panel += 2) {
-      for (int token = t0; token < t1; token += 32) bf16_tiles(a, panel, token, t1, g0, g1);
+      for (int token = t0; token < t1; token += 32) {
+        const auto multiply = token == t0 ? bf16_tiles<true> : bf16_tiles<false>;
+        multiply(a, panel, token, t1, g0, g1);
+      }
     }
   });
 }
 
 // The int32 sums of up to four groups, then in f32 to the running sums of 16 tokens, which live in registers.
-// weights: [group][Bytes / 4 * 64] int8; row_scales: null (int8) or [group][16].
-template <int Bytes>
+// weights: [group][Bytes / 4 * 64] int8; row_scales: null (int8) or [group][16]. Ahead: the same run of the next panel is
+// prefetched, a line beside each token's sums: the processor's own prefetching stops at the end of a page, and all lines
+// at once would fill its buffers. last_scales: at the last run.
+template <int Bytes, bool Ahead>
 void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scales, const float* last_scales, int panel,
                 int token, int last, int g0, int g1) {
   constexpr int kRecord = Bytes * 16 + 64, kWeights = Bytes * 16;
@@ -159,7 +178,8 @@ void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scal
     sums[t] = g0 > 0 && t < tokens ? _mm512_loadu_ps(out + t * a.out_stride) : _mm512_setzero_ps();
   }
   const uint8_t* x = record_at(a, token, g0, kRecord);
-  const auto finish = [&](const int32_t* dot, const uint8_t* record, const float* scales) __attribute__((always_inline)) {
+  const auto finish = [&](const int32_t* dot, const uint8_t* record, const float* scales,
+                          const uint8_t* next) __attribute__((always_inline)) {
     const auto* factors = reinterpret_cast<const float*>(record + Bytes * 16);
     if (row_scales) {
       const __m512 row = _mm512_load_ps(scales);
@@ -171,6 +191,7 @@ void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scal
     } else {
 #pragma GCC unroll 16
       for (int t = 0; t < 16; ++t) {
+        if constexpr (Ahead) _mm_prefetch(reinterpret_cast<const char*>(next + t * 64), _MM_HINT_T1);
         sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot + t * 16)), _mm512_set1_ps(factors[t]), sums[t]);
       }
     }
@@ -197,7 +218,9 @@ void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scal
     TILE_STORE(1, dots[1], 64);
     TILE_STORE(2, dots[2], 64);
     TILE_STORE(3, dots[3], 64);
-    for (int i = 0; i < 4; ++i) finish(dots[i], x + i * kRecord, row_scales ? row_scales + (g - g0 + i) * 16 : nullptr);
+    for (int i = 0; i < 4; ++i) {
+      finish(dots[i], x + i * kRecord, row_scales ? row_scales + (g - g0 + i) * 16 : nullptr, weights + a.stride + i * kWeights);
+    }
   }
   for (; g < g1; ++g, x += kRecord, weights += kWeights) {
     TILE_LOAD(4, x, Bytes);
@@ -205,7 +228,7 @@ void byte_tiles(const FastArgs& a, const uint8_t* weights, const float* row_scal
     TILE_ZERO(0);
     TILE_I8(0, 4, 6);
     TILE_STORE(0, dots[0], 64);
-    finish(dots[0], x, row_scales ? row_scales + (g - g0) * 16 : nullptr);
+    finish(dots[0], x, row_scales ? row_scales + (g - g0) * 16 : nullptr, weights + a.stride);
   }
   for (int t = 0; t < tokens; ++t) {
     const __m512 sum = last_scales ? _mm512_mul_ps(sums[t], _mm512_loadu_ps(last_scales)) : sums[t];
@@ -219,16 +242,20 @@ void matmul_i8(const FastArgs& a) {
     for (int panel = 0; panel < a.count; ++panel) {
       const uint8_t* weights = a.panels + panel * a.stride + g0 * size_t{1024};
       const float* scales = a.scales && g1 == a.groups ? a.scales + panel * 16 : nullptr;
-      for (int token = t0; token < t1; token += 16) byte_tiles<64>(a, weights, nullptr, scales, panel, token, t1, g0, g1);
+      for (int token = t0; token < t1; token += 16) {
+        const auto multiply = token == t0 ? byte_tiles<64, true> : byte_tiles<64, false>;
+        multiply(a, weights, nullptr, scales, panel, token, t1, g0, g1);
+      }
     }
   });
 }
 
-// Nibbles come apart into bytes, once per panel and run of groups.
-void unpack_i4(const uint8_t* from, int groups, int8_t* bytes, float* scales) {
+// Nibbles come apart into bytes, once per panel and run of groups; those of the next panel, `stride` bytes on, are prefetched.
+void unpack_i4(const uint8_t* from, size_t stride, int groups, int8_t* bytes, float* scales) {
   const __m512i mask = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
   for (int g = 0; g < groups; ++g, from += 32 + 256, bytes += 512, scales += 16) {
     _mm512_store_ps(scales, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+    prefetch<5>(from + stride);
     for (int q = 0; q < 4; ++q) {
       const __m512i words = _mm512_loadu_si512(from + 32 + q * 64);
       _mm512_store_si512(bytes + q * 128, _mm512_sub_epi8(_mm512_and_si512(words, mask), eight));
@@ -243,9 +270,9 @@ void matmul_i4(const FastArgs& a) {
   alignas(64) float scales[kGroups * 16];
   each_block(a, kGroups, [&](int t0, int t1, int g0, int g1) {
     for (int panel = 0; panel < a.count; ++panel) {
-      unpack_i4(a.panels + panel * a.stride + g0 * size_t{32 + 256}, g1 - g0, bytes, scales);
+      unpack_i4(a.panels + panel * a.stride + g0 * size_t{32 + 256}, a.stride, g1 - g0, bytes, scales);
       for (int token = t0; token < t1; token += 16) {
-        byte_tiles<32>(a, reinterpret_cast<const uint8_t*>(bytes), scales, nullptr, panel, token, t1, g0, g1);
+        byte_tiles<32, false>(a, reinterpret_cast<const uint8_t*>(bytes), scales, nullptr, panel, token, t1, g0, g1);
       }
     }
   });
