@@ -72,27 +72,28 @@ function medianError(logits: Float32Array, exact: Float32Array): number {
 }
 
 const caches = ['f32', 'bf16', 'int8'] as const
+const ways = [...caches.map((kv) => ({ kv, compute: 'exact' as const })), { kv: 'bf16' as const, compute: 'fast' as const }]
 
 describe.each(['deepseek_v2-lite', 'deepseek_v3'])('%s', (name) => {
-  test.each(caches)('KV in %s: in chunks the very logits of the whole prompt, over several splits of the keys', async (kv) => {
+  test.each(ways)('KV in $kv, $compute: in chunks the very logits of the whole prompt, over several splits of the keys', async (way) => {
     const tokens = prompt(600)
     await withRanks(name, null, async (ranks) => {
       const all = await chunked(ranks, tokens, [600])
       expect(await chunked(ranks, tokens, [1, 16, 15, 33, 200, 300, 35])).toEqual(all)
-    }, { kv })
+    }, way)
   })
 
-  test.each(caches)('KV in %s: a prefix that another sequence has written gives the very logits of reading it again', async (kv) => {
+  test.each(ways)('KV in $kv, $compute: a prefix that another sequence has written gives the very logits of reading it again', async (way) => {
     const tokens = prompt(100)
     await withRanks(name, null, async (ranks) => {
       const all = await chunked(ranks, tokens, [100])
       const [known, own] = [0, 2].map((slot) => part(slot, tokens, 0, {}, perSlot).blocks!)
       const step = part(2, tokens.slice(64), 64, { sample: null, blocks: [...known!.slice(0, 4), ...own!.slice(4)] }, perSlot)
       expect((await ranks.step([step], { logits: true })).logits!).toEqual(all.slice(64 * vocab))
-    }, { kv })
+    }, way)
   })
 
-  test.each(caches)('KV in %s: the same logits alone, in a mixed batch, with any number of threads and size of blocks', async (kv) => {
+  test.each(ways)('KV in $kv, $compute: the same logits alone, in a mixed batch, with any number of threads and size of blocks', async (way) => {
     const tokens = prompt(530)
     const last = (others: ReturnType<typeof part>[]) => async (ranks: Ranks) => {
       await chunked(ranks, tokens, [529])
@@ -101,15 +102,15 @@ describe.each(['deepseek_v2-lite', 'deepseek_v3'])('%s', (name) => {
       const { logits } = await ranks.step([...others, own], { logits: true })
       return logits!.slice(logits!.length - vocab)
     }
-    const alone = await withRanks(name, null, last([]), { kv })
+    const alone = await withRanks(name, null, last([]), way)
     const others = [part(1, [9], 40, { sample: null }, perSlot), part(2, prompt(90, 3), 0, { sample: null }, perSlot)]
-    expect(await withRanks(name, null, last(others), { kv, threads: 3 })).toEqual(alone)
+    expect(await withRanks(name, null, last(others), { ...way, threads: 3 })).toEqual(alone)
     const wide = await withRanks(name, null, async (ranks) => {
       // The test's blocks count 16 positions: these are every eighth of them.
       const step = { ...part(0, tokens, 0, { sample: null }, perSlot), blocks: [4, 3, 2, 1, 0] }
       const { logits } = await ranks.step([step], { logits: true })
       return logits!.slice(logits!.length - vocab)
-    }, { kv, blockSize: 128, blocks: 8 })
+    }, { ...way, blockSize: 128, blocks: 8 })
     expect(wide).toEqual(alone)
   })
 })
