@@ -27,11 +27,15 @@ export type WireType = z.infer<typeof wireType>
 export const tensorRole = z.enum([
   'embed', // [vocab, hidden], whole on every rank (rows are read on demand)
   'attn_norm', // [hidden]
-  'attn_qkv', // [(q + 2·kv) · headDim of this rank, hidden]
+  'attn_qkv', // [(q + 2·kv) · headDim of this rank, hidden]; with a latent [q · (plain + rotated) or queryRank, then headDim; hidden]
   'attn_qkv_bias', // [(q + 2·kv) · headDim]
   'attn_q_norm', // [headDim]
   'attn_k_norm', // [headDim]
-  'attn_o', // [hidden, q · headDim of this rank]
+  'attn_q_latent_norm', // [queryRank]
+  'attn_q_up', // [q · (plain + rotated) of this rank, queryRank]
+  'attn_latent_norm', // [rank]
+  'attn_kv_up', // [q · (plain + value) of this rank, rank]: of each head the rows for its keys, then those for its values
+  'attn_o', // [hidden, q · headDim of this rank]; with a latent [hidden, q · value]
   'attn_o_bias', // [hidden], given to rank 0 only: a row-parallel bias is added once
   'attn_sinks', // [q] learned sink logits (gpt-oss)
   'attn_post_norm', // [hidden], before the residual add (Gemma)
@@ -41,13 +45,14 @@ export const tensorRole = z.enum([
   'ffn_post_norm', // [hidden]
   'router', // [experts, hidden], whole on every rank
   'router_bias', // [experts]
+  'router_correction', // [experts], added where experts are chosen, not to their weights
   'expert_gate_up', // one per expert: [2 · ffn of this rank, hidden]
   'expert_gate_up_bias', // [2 · ffn of this rank]
   'expert_down', // one per expert: [hidden, ffn of this rank]
   'expert_down_bias', // [hidden], given to rank 0 only
-  'shared_gate_up', // Qwen2-MoE shared expert
+  'shared_gate_up', // shared expert
   'shared_down',
-  'shared_gate', // [1, hidden]
+  'shared_gate', // [1, hidden], Qwen2-MoE; absent: the shared expert is added as it is
   'final_norm', // [hidden]
   'lm_head', // [vocab rows of this rank, hidden]
 ])
@@ -163,8 +168,41 @@ export const rope = z.object({
   attentionFactor: z.number(),
   /** the base, for dynamic NTK, which changes it per sequence: base' = base · alpha^(dim/(dim−2)) */
   theta: z.number(),
+  /** values 2i and 2i + 1 are rotated instead of i and dim/2 + i (DeepSeek); absent = no */
+  interleaved: z.optional(z.boolean()),
 })
 export type Rope = z.infer<typeof rope>
+
+/**
+ * Multi-head latent attention (DeepSeek) with its key and value matrices multiplied into queries and outputs: one KV head
+ * that every rank with query heads holds. Its key is a latent with rotated values behind it, `headDim` together, and its
+ * value is that latent, which is not kept a second time.
+ */
+export const latent = z.object({
+  /** values of the latent, a multiple of 16; the others of `headDim` are rotated */
+  rank: z.number(),
+  /** of the latent that queries are made of; 0: they are made of the hidden state */
+  queryRank: z.number(),
+  /** values of a head's query in front of the rotated ones */
+  plain: z.number(),
+  /** values of a head that `attn_o` reads, a multiple of 16 */
+  value: z.number(),
+  /** of the norms of both latents */
+  normEps: z.number(),
+})
+
+/** How a router's scores choose and weigh experts, where it is not by the softmax over all alone. */
+export const routing = z.object({
+  /** of each score by itself, instead of the softmax */
+  sigmoid: z.boolean(),
+  /** of equal sizes; only experts of the best `groupsUsed` are candidates */
+  groups: z.number(),
+  groupsUsed: z.number(),
+  /** a group is as good as the sum of so many of its best experts */
+  groupBest: z.number(),
+  /** on the weights, after they are renormalised */
+  factor: z.number(),
+})
 
 /** The decoder's arithmetic. All sizes are those of the whole model; a rank's own are in `RankSplit`. */
 export const decoderSpec = z.object({
@@ -209,11 +247,15 @@ export const decoderSpec = z.object({
   lognLength: z.number(),
   /** Qwen1: alpha of a sequence = max(2^ceil(log2(promptLen/this) + 1) − 1, 1), fixed at prefill; 0 = off */
   ntkLength: z.number(),
+  /** absent: ordinary attention */
+  latent: z.optional(latent),
   /** experts per MoE layer; 0 = dense */
   experts: z.number(),
   expertsPerToken: z.number(),
   /** renormalise the chosen experts' probabilities */
   expertsNormalise: z.boolean(),
+  /** absent: softmax, no groups, factor 1 */
+  routing: z.optional(routing),
   /** per layer: does it have experts */
   layerMoe: z.array(z.boolean()),
 })

@@ -17,6 +17,7 @@ const kinds: Partial<Record<TensorRole, keyof WeightSizes>> = {
   embed: 'table',
   lm_head: 'head',
   attn_qkv: 'attention',
+  attn_q_up: 'attention',
   attn_o: 'attention',
   ffn_gate_up: 'ffn',
   ffn_down: 'ffn',

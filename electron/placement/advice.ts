@@ -133,7 +133,9 @@ export function explanationOf(model: PlanModel, layout: Layout): string[] {
       `The ${d.queryHeads} attention heads are cut ${heads.join(' + ')}, the ${d.ffn} feed-forward columns ${splits.map((split) => split.ffn.count).join(' + ')}.`,
     )
     const held = splits.reduce((total, split) => total + split.kvHeads.count, 0)
-    if (held > d.kvHeads)
+    if (held > 1 && d.latent)
+      sentences.push(`All heads read the same keys and values, so each device with heads keeps them whole.`)
+    else if (held > d.kvHeads)
       sentences.push(
         `${held - d.kvHeads} of the ${d.kvHeads} key-value heads are held by two devices, so that the heads divide better.`,
       )

@@ -77,13 +77,21 @@ export function kvBlocksOf(context: number, sequences: number): number {
 
 /**
  * KV cache bytes of one position on a rank, as the CPU's cache lays them out: a key fills whole words of 4 bytes, a value
- * whole vectors of 16 numbers, and in int8 each has a factor of 4 bytes.
+ * whole vectors of 16 numbers, and in int8 each has a factor of 4 bytes. A latent is key and value at once, and in int8 it
+ * and what is rotated beside it have a factor each.
  */
 export function kvBytesPerToken(d: DecoderSpec, split: RankSplit, kv: KvDtype): number {
   const bytes = { f32: 4, bf16: 2, int8: 1 }[kv]
   const key = Math.ceil((d.headDim * bytes) / 4) * 4
-  const value = Math.ceil(d.headDim / 16) * 16 * bytes
+  const value = d.latent ? 0 : Math.ceil(d.headDim / 16) * 16 * bytes
   return d.layers * split.kvHeads.count * (key + value + (kv === 'int8' ? 2 * 4 : 0))
+}
+
+/** Values of one token between the residual stream and what attention gives back to it. */
+function attentionWorkspace(d: DecoderSpec, { queryHeads, kvHeads }: RankSplit): number {
+  if (!d.latent) return 2 * (queryHeads.count + 2 * kvHeads.count) * d.headDim
+  const { queryRank, plain, value } = d.latent
+  return queryHeads.count * (2 * d.headDim + plain + 2 * value) + kvHeads.count * (queryRank + d.headDim)
 }
 
 /** What one rank needs. */
@@ -99,8 +107,7 @@ export function memoryOf(
   const matrices = (sizes.attention + sizes.ffn) * bytes.layers + sizes.head * bytes.head
   const weights = Math.ceil(matrices + (sizes.table + sizes.other) * model.storedBytes)
   const kv = kvBlocksOf(options.context, options.sequences) * kvBlockSize * kvBytesPerToken(d, split, options.kv)
-  const perToken =
-    6 * d.hidden + 2 * (split.queryHeads.count + 2 * split.kvHeads.count) * d.headDim + 3 * split.ffn.count
+  const perToken = 6 * d.hidden + attentionWorkspace(d, split) + 3 * split.ffn.count
   const workspace = processBytes + 4 * (stepTokens * perToken + 2 * options.sequences * split.vocab.count)
   return { weights, kv, workspace, total: weights + kv + workspace }
 }

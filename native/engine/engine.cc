@@ -15,6 +15,19 @@ double micros_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
+void check_latent(const model::DecoderSpec& d) {
+  const model::LatentSpec& l = d.latent;
+  constexpr int kMost = 1 << 12;
+  const int rotated = d.head_dim - l.rank;
+  const bool sane = l.rank == 0 || (l.rank > 0 && rotated > 0 && l.rank % 16 == 0 && l.query_rank >= 0 && l.query_rank <= 1 << 18 &&
+                                    l.plain > 0 && l.plain <= kMost && l.value > 0 && l.value <= kMost && l.value % 16 == 0 &&
+                                    d.kv_heads == 1 && !d.qk_norm);
+  if (!sane) throw Error("bad_request", "The latent of the attention has sizes that do not go together.");
+  for (const ops::RopeTable& rope : d.ropes) {
+    if (l.rank > 0 && rope.dim != rotated) throw Error("bad_request", "A rope table does not fit what is rotated beside the latent.");
+  }
+}
+
 void check_spec(const model::EngineSpec& spec) {
   if (spec.cuda) throw Error("engine_unavailable", "This build of the engine has no CUDA backend.");
   const model::DecoderSpec& d = spec.decoder;
@@ -31,6 +44,7 @@ void check_spec(const model::EngineSpec& spec) {
   for (const int rope : d.layer_rope) {
     if (rope < 0 || rope >= static_cast<int>(d.ropes.size())) throw Error("bad_request", "A layer names a rope table that is not there.");
   }
+  check_latent(d);
   for (const ops::RopeTable& rope : d.ropes) {
     if (rope.dim % 2 != 0 || rope.dim > d.head_dim || static_cast<int>(rope.inv_freq.size()) != rope.dim / 2) {
       throw Error("bad_request", "A rope table does not fit the head size.");
@@ -38,6 +52,12 @@ void check_spec(const model::EngineSpec& spec) {
   }
   if (d.experts > 0 && (d.experts_per_token < 1 || d.experts_per_token > d.experts)) {
     throw Error("bad_request", "The number of experts per token is impossible.");
+  }
+  const ops::Routing& r = d.routing;
+  const int groups = std::max(r.groups, 1), size = d.experts / groups;
+  if (r.groups < 1 || d.experts % groups != 0 || r.groups_used < 1 || r.groups_used > groups || r.group_best < 1 ||
+      (r.groups_used < groups && (r.group_best > size || d.experts_per_token > r.groups_used * size))) {
+    throw Error("bad_request", "The groups of experts are impossible.");
   }
 }
 

@@ -29,7 +29,7 @@ size_t widest_expert(const Weights& weights) {
 
 ops::Heads heads_of(const EngineSpec& spec) {
   const DecoderSpec& d = spec.decoder;
-  ops::Heads heads{spec.split.query_heads.count, spec.split.kv_heads.count, d.head_dim, {}};
+  ops::Heads heads{spec.split.query_heads.count, spec.split.kv_heads.count, d.head_dim, {}, d.latent.rank};
   const int group = d.query_heads / d.kv_heads;
   for (int h = 0; h < heads.query; ++h) {
     const int kv = (spec.split.query_heads.start + h) / group - spec.split.kv_heads.start;
@@ -53,10 +53,12 @@ Decoder::Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress
   cache_ = ops.make_cache(shape, heads);
 
   const size_t tokens = spec.max_step_tokens, hidden = d.hidden, ffn = widest_ffn(weights_);
-  const size_t attended = static_cast<size_t>(heads.query) * heads.dim, expert = widest_expert(weights_);
+  const LatentSpec& latent = d.latent;
+  const size_t query = heads.query, expert = widest_expert(weights_);
+  const size_t attended = query * (latent.rank > 0 ? latent.value : heads.dim);
   ops::Limits limits;
   limits.tokens = spec.max_step_tokens;
-  limits.width = std::max({hidden, ffn, attended});
+  limits.width = std::max({hidden, ffn, attended, static_cast<size_t>(latent.query_rank)});
   if (d.experts > 0) {
     limits.moe_slots = spec.max_step_tokens * d.experts_per_token;
     limits.moe_width = expert;
@@ -70,7 +72,13 @@ Decoder::Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress
   };
   x_ = rows(tokens, hidden);
   partial_ = rows(tokens, hidden);
-  qkv_ = rows(tokens, attended + 2 * static_cast<size_t>(heads.kv) * heads.dim);
+  qkv_ = rows(tokens, (query + (latent.rank > 0 ? 0 : 2) * static_cast<size_t>(heads.kv)) * heads.dim);
+  if (latent.rank > 0 && query > 0) {
+    const size_t made = query * (latent.plain + heads.dim - latent.rank);
+    projected_ = rows(tokens, (latent.query_rank > 0 ? latent.query_rank : made) + heads.dim);
+    if (latent.query_rank > 0) queries_ = rows(tokens, made);
+    latents_ = rows(tokens, query * latent.rank);
+  }
   attended_ = rows(tokens, attended);
   ffn_ = rows(tokens, ffn);
   if (d.experts > 0) {
@@ -106,9 +114,13 @@ void Decoder::attention_block(int index, comm::Communicator& comm) {
   const LayerWeights& layer = weights_.layers[index];
   const int tokens = batch_.tokens;
   if (layer.o) {
-    ops_.linear({x_, norm(layer.attn_norm), layer.qkv.get(), layer.qkv_bias, qkv_, tokens});
-    ops_.rope_store({qkv_, index, d.layer_rope[index], norm(layer.q_norm), norm(layer.k_norm), d.logn_length});
-    ops_.attention({qkv_, index, d.layer_window[index], d.attention_scale, d.attention_softcap, layer.sinks, attended_});
+    if (d.latent.rank > 0) {
+      latent_attention(index);
+    } else {
+      ops_.linear({x_, norm(layer.attn_norm), layer.qkv.get(), layer.qkv_bias, qkv_, tokens});
+      ops_.rope_store({qkv_, index, d.layer_rope[index], norm(layer.q_norm), norm(layer.k_norm), d.logn_length});
+      ops_.attention({qkv_, index, d.layer_window[index], d.attention_scale, d.attention_softcap, layer.sinks, attended_});
+    }
     ops_.linear({attended_, {}, layer.o.get(), layer.o_bias, partial_, tokens});
   } else {
     ops_.zero(partial_.data, tokens * partial_.stride);  // no heads here: the others' sums only
@@ -116,6 +128,23 @@ void Decoder::attention_block(int index, comm::Communicator& comm) {
   }
   reduce(comm, d.layer_moe[index] ? layer.router.get() : layer.gate_up.get());
   ops_.add(x_, partial_, norm(layer.attn_post_norm), tokens, d.hidden);
+}
+
+// Scores and weighted sums are taken over latents: what makes a head's keys of them is multiplied into its query instead, what
+// makes its values into the sum.
+void Decoder::latent_attention(int index) {
+  const DecoderSpec& d = spec_.decoder;
+  const LayerWeights& layer = weights_.layers[index];
+  const size_t rank = d.latent.rank, rotated = d.head_dim - rank, plain = d.latent.plain, value = d.latent.value;
+  const int tokens = batch_.tokens, heads = spec_.split.query_heads.count;
+  ops_.linear({x_, norm(layer.attn_norm), layer.qkv.get(), layer.qkv_bias, projected_, tokens});
+  const ops::Rows queries = layer.q_up ? queries_ : projected_;
+  if (layer.q_up) ops_.linear({projected_, {layer.q_latent_norm, d.latent.norm_eps}, layer.q_up.get(), nullptr, queries_, tokens});
+  const ops::Rows keys{projected_.data + layer.qkv->rows - d.head_dim, projected_.stride};
+  ops_.linear_heads({queries, plain + rotated, layer.k_up.get(), qkv_, rank + rotated, rotated, heads, tokens});
+  ops_.rope_store({qkv_, index, d.layer_rope[index], {}, {layer.latent_norm, d.latent.norm_eps}, d.logn_length, keys});
+  ops_.attention({qkv_, index, d.layer_window[index], d.attention_scale, d.attention_softcap, layer.sinks, latents_});
+  ops_.linear_heads({latents_, rank, layer.v_up.get(), attended_, value, 0, heads, tokens});
 }
 
 void Decoder::ffn_block(int index, comm::Communicator& comm) {
@@ -143,13 +172,14 @@ void Decoder::mixture(const LayerWeights& layer) {
   if (layer.experts[0].down || layer.experts[0].down_bias) {
     ops_.linear({normed_, {}, layer.router.get(), layer.router_bias, scores_, tokens, true});
     ops_.experts({normed_, scores_, &layer.experts, d.experts_per_token, d.experts_normalise, d.activation, partial_, tokens,
-                  static_cast<size_t>(d.hidden), d.clamp});
+                  static_cast<size_t>(d.hidden), d.clamp, d.routing, layer.router_correction});
   } else {
     ops_.zero(partial_.data, tokens * partial_.stride);
   }
   if (!layer.shared_down) return;
   ops_.gated_linear({normed_, {}, layer.shared_gate_up.get(), d.activation, ffn_, tokens});
   ops_.linear({ffn_, {}, layer.shared_down.get(), nullptr, shared_, tokens});
+  if (!layer.shared_gate) return ops_.add(partial_, shared_, {}, tokens, d.hidden);
   ops_.linear({normed_, {}, layer.shared_gate.get(), nullptr, scores_, tokens, true});
   ops_.add_gated(shared_, scores_, partial_, tokens, d.hidden);
 }

@@ -32,6 +32,8 @@ class Decoder {
 
  private:
   void attention_block(int layer, comm::Communicator& comm);
+  // Everything between the residual stream and o.
+  void latent_attention(int layer);
   void ffn_block(int layer, comm::Communicator& comm);
   void dense(const LayerWeights& layer);
   void mixture(const LayerWeights& layer);
@@ -49,7 +51,11 @@ class Decoder {
   ops::Rows x_;           // [T, hidden] residual stream
   ops::Rows partial_;     // [T, hidden] what a block adds to it
   ops::Rows qkv_;         // [T, (query + 2 kv) * head_dim]
-  ops::Rows attended_;    // [T, query * head_dim]
+  ops::Rows attended_;    // [T, what o reads]
+  // Latent attention only; then qkv_ is [T, query * head_dim].
+  ops::Rows projected_;   // [T, queries or their latent, then key]
+  ops::Rows queries_;     // [T, query * (plain + rotated)], where they have a latent
+  ops::Rows latents_;     // [T, query * rank]
   ops::Rows ffn_;         // [T, widest FFN share]
   ops::Rows normed_;      // [T, hidden], mixtures only
   ops::Rows scores_;      // [T, experts]

@@ -10,6 +10,16 @@
 
 namespace lanyard::model {
 
+// Multi-head latent attention, its key and value matrices multiplied into queries and outputs: one KV head, whose key is a
+// latent with rotated values behind it (head_dim values together) and whose value is that latent.
+struct LatentSpec {
+  int rank = 0;        // values of the latent; 0: ordinary attention
+  int query_rank = 0;  // of the latent that queries are made of; 0: they are made of the hidden state
+  int plain = 0;       // values of a head's query in front of the rotated ones
+  int value = 0;       // values of a head that o reads
+  float norm_eps = 0;  // of both latents' norms
+};
+
 struct DecoderSpec {
   std::string family;
   int hidden = 0;
@@ -34,9 +44,11 @@ struct DecoderSpec {
   std::vector<int> layer_rope;    // [layers]
   std::vector<int> layer_window;  // [layers]
   int logn_length = 0;
+  LatentSpec latent;
   int experts = 0;
   int experts_per_token = 0;
   bool experts_normalise = false;
+  ops::Routing routing;
   std::vector<bool> layer_moe;  // [layers]
 };
 
@@ -53,6 +65,8 @@ enum class Role : uint8_t {
   embed, attn_norm, attn_qkv, attn_qkv_bias, attn_q_norm, attn_k_norm, attn_o, attn_o_bias, attn_sinks, attn_post_norm,
   ffn_norm, ffn_gate_up, ffn_down, ffn_post_norm, router, router_bias, expert_gate_up, expert_gate_up_bias, expert_down,
   expert_down_bias, shared_gate_up, shared_down, shared_gate, final_norm, lm_head,
+  // Files of packed weights hold these numbers: new ones come last.
+  attn_q_latent_norm, attn_q_up, attn_latent_norm, attn_kv_up, router_correction,
 };
 
 // Names as the contract has them, in the order of Role.
@@ -61,6 +75,7 @@ inline constexpr const char* kRoleNames[] = {
     "attn_o_bias", "attn_sinks", "attn_post_norm", "ffn_norm",   "ffn_gate_up",    "ffn_down",       "ffn_post_norm",
     "router",    "router_bias", "expert_gate_up", "expert_gate_up_bias", "expert_down", "expert_down_bias",
     "shared_gate_up", "shared_down", "shared_gate", "final_norm", "lm_head",
+    "attn_q_latent_norm", "attn_q_up", "attn_latent_norm", "attn_kv_up", "router_correction",
 };
 
 // `rows` pieces of `row_bytes` bytes, `stride` apart.

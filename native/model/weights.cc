@@ -4,6 +4,7 @@
 
 #include "../error.h"
 #include "files.h"
+#include "latent.h"
 #include "packed.h"
 #include "rounded.h"
 
@@ -67,7 +68,10 @@ class Loader {
   void place(const TensorSource& t) {
     const DecoderSpec& d = spec_.decoder;
     const size_t hidden = d.hidden, heads = spec_.split.query_heads.count;
-    const size_t q = heads * d.head_dim, kv = static_cast<size_t>(spec_.split.kv_heads.count) * d.head_dim;
+    const LatentSpec& l = d.latent;
+    const size_t q = heads * (l.rank > 0 ? l.plain + d.head_dim - l.rank : d.head_dim);
+    const size_t kv = static_cast<size_t>(spec_.split.kv_heads.count) * d.head_dim;
+    const size_t query_rank = l.query_rank, qkv = l.rank > 0 ? (query_rank > 0 ? query_rank : q) + kv : q + 2 * kv;
     if (t.role == Role::embed) {
       expect(t, {static_cast<size_t>(d.vocab), hidden});
       weights_.embed = open_rows(t, files_);
@@ -85,11 +89,15 @@ class Loader {
     LayerWeights& layer = weights_.layers[t.layer];
     switch (t.role) {
       case Role::attn_norm: layer.attn_norm = norm(t, hidden); break;
-      case Role::attn_qkv: matrix(t, layer.qkv, {q + 2 * kv, hidden}); break;
-      case Role::attn_qkv_bias: layer.qkv_bias = vector(t, q + 2 * kv); break;
+      case Role::attn_qkv: matrix(t, layer.qkv, {qkv, hidden}); break;
+      case Role::attn_qkv_bias: layer.qkv_bias = vector(t, qkv); break;
       case Role::attn_q_norm: layer.q_norm = norm(t, d.head_dim); break;
       case Role::attn_k_norm: layer.k_norm = norm(t, d.head_dim); break;
-      case Role::attn_o: matrix(t, layer.o, {hidden, q}); break;
+      case Role::attn_q_latent_norm: layer.q_latent_norm = norm(t, query_rank); break;
+      case Role::attn_q_up: matrix(t, layer.q_up, {q, query_rank}); break;
+      case Role::attn_latent_norm: layer.latent_norm = norm(t, l.rank); break;
+      case Role::attn_kv_up: kv_up(t, layer); break;
+      case Role::attn_o: matrix(t, layer.o, {hidden, l.rank > 0 ? heads * l.value : q}); break;
       case Role::attn_o_bias: layer.o_bias = vector(t, hidden); break;
       case Role::attn_sinks: layer.sinks = vector(t, heads); break;
       case Role::attn_post_norm: layer.attn_post_norm = norm(t, hidden); break;
@@ -99,6 +107,7 @@ class Loader {
       case Role::ffn_post_norm: layer.ffn_post_norm = norm(t, hidden); break;
       case Role::router: matrix(t, layer.router, {static_cast<size_t>(d.experts), hidden}, ops::RowOrder::plain, true); break;
       case Role::router_bias: layer.router_bias = vector(t, d.experts); break;
+      case Role::router_correction: layer.router_correction = vector(t, d.experts); break;
       case Role::expert_gate_up: matrix(t, expert(t).gate_up, {0, hidden}, ops::RowOrder::gated); break;
       case Role::expert_down: matrix(t, expert(t).down, {hidden, 0}); break;
       case Role::expert_gate_up_bias: expert(t).gate_up_bias = gate_up_bias(t); break;
@@ -146,6 +155,22 @@ class Loader {
       if (out->packed()) parts_.push_back({place_of(t), out.get()});
     }
     weights_.bytes += out->bytes;
+  }
+
+  // Of each head rows that make keys of the latent, then rows that make values. Neither is rounded to fewer bits than bf16:
+  // they are small, and every score and value goes through them.
+  void kv_up(const TensorSource& t, LayerWeights& layer) {
+    const LatentSpec& l = spec_.decoder.latent;
+    const size_t heads = spec_.split.query_heads.count, rank = l.rank;
+    if (t.rows == 0 || rank == 0) return;
+    expect(t, {heads * (l.plain + l.value), rank});
+    const auto source = open_rows(t, files_);
+    const auto values = std::make_shared<std::vector<float>>(t.rows * t.cols);
+    for (size_t row = 0; row < t.rows; ++row) ops::read_f32(*source, row, values->data() + row * rank);
+    const ops::DType type = t.packed.empty() ? source->dtype : ops::DType::bf16;
+    layer.k_up = ops_.pack(KeyRows(values, heads, l), type, ops::RowOrder::plain);
+    layer.v_up = ops_.pack(ValueRows(values, heads, l), type, ops::RowOrder::plain);
+    weights_.bytes += layer.k_up->bytes + layer.v_up->bytes;
   }
 
   static PrepackedPlace place_of(const TensorSource& t) { return {t.role, t.layer, t.expert}; }
@@ -200,10 +225,14 @@ class Loader {
       const LayerWeights& l = weights_.layers[i];
       need(l.attn_norm && l.ffn_norm, "norms", i);
       if (spec_.split.query_heads.count > 0) need(l.qkv && l.o, "attention", i);
+      if (spec_.decoder.latent.rank > 0 && spec_.split.query_heads.count > 0) {
+        need(l.latent_norm && l.k_up, "latent attention", i);
+        need(!l.q_up == (spec_.decoder.latent.query_rank == 0) && !l.q_latent_norm == !l.q_up, "latent of queries", i);
+      }
       if (spec_.decoder.qk_norm && spec_.split.query_heads.count > 0) need(l.q_norm && l.k_norm, "q and k norms", i);
       need(!l.gate_up == !l.down, "whole FFN", i);
       if (l.gate_up) need(l.gate_up->rows == 2 * l.down->cols, "FFN of one width", i);
-      if (l.shared_gate_up) need(l.shared_down && l.shared_gate && l.shared_gate_up->rows == 2 * l.shared_down->cols, "whole shared expert", i);
+      if (l.shared_gate_up) need(l.shared_down && l.shared_gate_up->rows == 2 * l.shared_down->cols, "whole shared expert", i);
       if (spec_.decoder.layer_moe[i]) need(l.router != nullptr, "router", i);
       for (const ops::Expert& e : l.experts) {
         need(!e.gate_up == !e.down && !e.gate_up == !l.experts[0].gate_up, "whole expert", i);

@@ -15,11 +15,16 @@ namespace lanyard::model {
 // Matrices that this rank has no share of, and everything a family does not have, are null.
 struct LayerWeights {
   const float* attn_norm = nullptr;       // [hidden]
-  std::unique_ptr<ops::Matrix> qkv;       // [(query + 2 kv) * head_dim, hidden]
+  std::unique_ptr<ops::Matrix> qkv;       // [(query + 2 kv) * head_dim, hidden], or what makes queries and the latent
   const float* qkv_bias = nullptr;        // [(query + 2 kv) * head_dim]
   const float* q_norm = nullptr;          // [head_dim]
   const float* k_norm = nullptr;          // [head_dim]
-  std::unique_ptr<ops::Matrix> o;         // [hidden, query * head_dim]
+  const float* q_latent_norm = nullptr;   // [query rank]
+  std::unique_ptr<ops::Matrix> q_up;      // [query * (plain + rotated), query rank]
+  const float* latent_norm = nullptr;     // [rank]
+  std::unique_ptr<ops::Matrix> k_up;      // [query * rank, plain]: a head's keys are made of the latent by its transpose
+  std::unique_ptr<ops::Matrix> v_up;      // [query * value, rank]
+  std::unique_ptr<ops::Matrix> o;         // [hidden, query * head_dim or value]
   float* o_bias = nullptr;                // [hidden], rank 0
   const float* sinks = nullptr;           // [query]
   const float* attn_post_norm = nullptr;  // [hidden]
@@ -29,9 +34,10 @@ struct LayerWeights {
   const float* ffn_post_norm = nullptr;   // [hidden]
   std::unique_ptr<ops::Matrix> router;    // [experts, hidden]
   const float* router_bias = nullptr;     // [experts]
+  const float* router_correction = nullptr;  // [experts]
   std::vector<ops::Expert> experts;
   std::unique_ptr<ops::Matrix> shared_gate_up, shared_down;
-  std::unique_ptr<ops::Matrix> shared_gate;  // [1, hidden]
+  std::unique_ptr<ops::Matrix> shared_gate;  // [1, hidden]; null: the shared expert is added as it is
 };
 
 struct Weights {

@@ -25,6 +25,11 @@ ops::DType kv_dtype_of(const Napi::Object& kv) {
   refuse(kv.Env(), "kv.dtype", "f32, bf16 or int8");
 }
 
+bool given(const Napi::Object& object, const char* name) { return object.Has(name) && !object.Get(name).IsUndefined(); }
+
+// Absent: false.
+bool flag(const Napi::Object& object, const char* name) { return given(object, name) && boolean(object, name); }
+
 std::vector<int> integers(const Napi::Object& object, const char* name) {
   const auto values = numbers(object.Get(name), name);
   return {values.begin(), values.end()};
@@ -70,14 +75,24 @@ model::DecoderSpec read_decoder(const Napi::Object& o) {
     const Napi::Object rope = ropes.Get(i).As<Napi::Object>();
     const auto frequencies = numbers(rope.Get("invFreq"), "invFreq");
     d.ropes.push_back({{frequencies.begin(), frequencies.end()}, integer(rope, "dim"),
-                       static_cast<float>(number(rope, "attentionFactor")), number(rope, "theta")});
+                       static_cast<float>(number(rope, "attentionFactor")), number(rope, "theta"), flag(rope, "interleaved")});
   }
   d.layer_rope = integers(o, "layerRope");
   d.layer_window = integers(o, "layerWindow");
   d.logn_length = integer(o, "lognLength");
+  if (given(o, "latent")) {
+    const Napi::Object l = child(o, "latent");
+    d.latent = {integer(l, "rank"), integer(l, "queryRank"), integer(l, "plain"), integer(l, "value"),
+                static_cast<float>(number(l, "normEps"))};
+  }
   d.experts = integer(o, "experts");
   d.experts_per_token = integer(o, "expertsPerToken");
   d.experts_normalise = boolean(o, "expertsNormalise");
+  if (given(o, "routing")) {
+    const Napi::Object r = child(o, "routing");
+    d.routing = {boolean(r, "sigmoid"), integer(r, "groups"), integer(r, "groupsUsed"), integer(r, "groupBest"),
+                 static_cast<float>(number(r, "factor"))};
+  }
   d.layer_moe = booleans(o, "layerMoe");
   return d;
 }

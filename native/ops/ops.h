@@ -104,6 +104,7 @@ struct RopeTable {
   int dim = 0;
   float attention_factor = 1;
   double theta = 10000;
+  bool interleaved = false;  // rotates values 2i and 2i + 1 instead of i and dim / 2 + i
 };
 
 // This rank's heads. Query heads are grouped by the KV head they read: head h reads kv_of_query[h], ascending.
@@ -112,6 +113,10 @@ struct Heads {
   int kv = 0;
   int dim = 0;
   std::vector<int> kv_of_query;  // [query]
+  // > 0: a key is a latent of so many values (a multiple of 16) and rotated ones behind it. The latent is also the value, which
+  // is not kept by itself.
+  int latent = 0;
+  int value() const { return latent > 0 ? latent : dim; }
 };
 
 struct KvShape {
@@ -145,6 +150,18 @@ struct LinearArgs {
   bool exact = false;  // never rounds activations (it decides where tokens go)
 };
 
+// A product of each head with its own rows of the weight.
+struct HeadsArgs {
+  Rows in;             // [T, heads * in_width]
+  size_t in_width = 0;  // of which the first `cols` are multiplied
+  const Matrix* weight = nullptr;  // [heads * n, cols], n a multiple of 16
+  Rows out;            // [T, heads * out_width], the n products first
+  size_t out_width = 0;
+  size_t carried = 0;  // values behind those multiplied that are copied behind the products
+  int heads = 0;
+  int tokens = 0;
+};
+
 struct GatedArgs {
   Rows in;
   Norm norm;
@@ -160,6 +177,9 @@ struct RopeStoreArgs {
   int rope = 0;              // index into the tables
   Norm q_norm, k_norm;       // per head, before the rotation
   int logn_length = 0;       // q *= log(p) / log(this) for 1-based p beyond it; 0 = off
+  // Heads with a latent: `qkv` is [T, query * dim], and keys [T, dim] lie here. k_norm is of the latent alone; rotated are the
+  // values behind it.
+  Rows keys{};
 };
 
 struct AttentionArgs {
@@ -169,7 +189,7 @@ struct AttentionArgs {
   float scale = 1;
   float softcap = 0;
   const float* sinks = nullptr;  // [query] extra logit per head, or null
-  Rows out;                      // [T, query * dim]
+  Rows out;                      // [T, query * value]
 };
 
 struct Expert {
@@ -177,6 +197,15 @@ struct Expert {
   std::unique_ptr<Matrix> down;
   const float* gate_up_bias = nullptr;  // [gate; up] of this rank's columns, or null
   const float* down_bias = nullptr;     // [hidden] or null; on one rank, which may have no columns
+};
+
+// How a router's scores become weights of experts, beyond which of them are used and whether their weights add up to 1.
+struct Routing {
+  bool sigmoid = false;  // of each score by itself, instead of the softmax over all
+  int groups = 1;        // of experts, of equal sizes: only those of the best `groups_used` are candidates
+  int groups_used = 1;
+  int group_best = 1;    // a group is as good as the sum of so many of its best
+  float factor = 1;      // on the weights
 };
 
 struct ExpertsArgs {
@@ -190,6 +219,8 @@ struct ExpertsArgs {
   int tokens = 0;
   size_t hidden = 0;
   Clamp clamp;  // of swiglu_clamped
+  Routing routing{};
+  const float* correction = nullptr;  // [experts] added where experts are chosen, not to their weights; or null
 };
 
 // How a row of logits is changed before sampling. Host memory.
@@ -266,13 +297,15 @@ class Ops {
   virtual void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) = 0;
   // out = norm(in) W^T + bias
   virtual void linear(const LinearArgs& args) = 0;
+  // out[head] = W[head] in[head]
+  virtual void linear_heads(const HeadsArgs& args) = 0;
   // out = act(gate) * up of norm(in)
   virtual void gated_linear(const GatedArgs& args) = 0;
   // q and k norms, rotation, logn; k and v into the cache
   virtual void rope_store(const RopeStoreArgs& args) = 0;
   // paged attention of all tokens of the batch over their sequences
   virtual void attention(const AttentionArgs& args) = 0;
-  // Softmax over the router's scores, best experts, their FFNs, weighted sum
+  // Softmax or sigmoid of the router's scores, best experts, their FFNs, weighted sum
   virtual void experts(const ExpertsArgs& args) = 0;
   // out += in * sigmoid(gate[t]): the shared expert of Qwen2-MoE
   virtual void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) = 0;

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { EngineSpec } from '../../electron/contract/engine.ts'
 import { loadPlan, modelFacts, readHeaders, wholeSplit } from '../../electron/models/models.ts'
+import { readGolden, writeGoldenModel } from '../../electron/models/testing/goldens/golden.ts'
 import { small, writeMadeUpModel } from './made-up.ts'
 import { addon, groupOptions, part, readJson, specOf } from './ranks.ts'
 
@@ -12,9 +13,11 @@ import { addon, groupOptions, part, readJson, specOf } from './ranks.ts'
 const seconds = Number(process.env.LANYARD_FUZZ_SECONDS ?? 2)
 
 let folder = ''
+const latent = () => path.join(folder, 'latent')
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'lanyard-fuzz-'))
   writeMadeUpModel(folder, { ...small, hidden: 32, heads: 2, kvHeads: 1, ffn: 64, layers: 1, vocab: 128, context: 128 })
+  writeGoldenModel(latent(), readGolden('deepseek_v3'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -78,17 +81,18 @@ function change(value: unknown, random: (below: number) => number): void {
 }
 
 test('no spec, group or plan brings the process down', async () => {
-  const facts = modelFacts(readJson(path.join(folder, 'config.json')))
-  const split = wholeSplit(facts.decoder)
-  const spec = specOf(facts, split, loadPlan(facts, await readHeaders(folder), split, 0))
-  const clone = () => structuredClone(spec) as EngineSpec
+  const specs = await Promise.all([folder, folder, folder, latent()].map(async (model) => {
+    const facts = modelFacts(readJson(path.join(model, 'config.json')))
+    const split = wholeSplit(facts.decoder)
+    return specOf(facts, split, loadPlan(facts, await readHeaders(model), split, 0))
+  }))
   let opened = 0
   let refused = 0
   const started = performance.now()
   for (let seed = 0; performance.now() - started < seconds * 1000; seed++) {
     const random = generator(seed)
     const options = groupOptions(0, 1)
-    const given = clone()
+    const given = structuredClone(specs[seed % specs.length]!) as EngineSpec
     const plan = [part(0, [1, 2, 3], 0)]
     const target = [given, given, given, options, plan][random(5)]
     for (let changes = random(3); changes >= 0; changes--) change(target, random)

@@ -2,7 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { LanyardError } from '../../contract/errors.ts'
+import { kvBytesPerToken } from '../../placement/model.ts'
+import { splitsOf } from '../../placement/split.ts'
 import { testConfigs } from '../testing/make-model.ts'
+import { wholeSplit } from '../load-plan.ts'
+import { weightSizes } from '../weight-sizes.ts'
 import { decoderSpecOf, modelFacts, supportedArchitectures } from './architecture.ts'
 
 const fixtures = fileURLToPath(new URL('../../../../shared/fixtures/main/', import.meta.url))
@@ -11,6 +15,65 @@ if (!present)
   console.log(
     'Left out: the published and the transformers 5 form of the fixtures’ configs (../shared/fixtures is absent).',
   )
+
+const yarn = { type: 'yarn', factor: 40, original_max_position_embeddings: 4096, beta_fast: 32, beta_slow: 1 }
+/** As DeepSeek-V3 and DeepSeek-V2-Lite are published. */
+const deepseekV3 = {
+  architectures: ['DeepseekV3ForCausalLM'],
+  hidden_size: 7168,
+  num_hidden_layers: 61,
+  num_nextn_predict_layers: 1,
+  num_attention_heads: 128,
+  num_key_value_heads: 128,
+  intermediate_size: 18432,
+  moe_intermediate_size: 2048,
+  n_routed_experts: 256,
+  n_shared_experts: 1,
+  num_experts_per_tok: 8,
+  n_group: 8,
+  topk_group: 4,
+  topk_method: 'noaux_tc',
+  scoring_func: 'sigmoid',
+  norm_topk_prob: true,
+  routed_scaling_factor: 2.5,
+  first_k_dense_replace: 3,
+  moe_layer_freq: 1,
+  kv_lora_rank: 512,
+  q_lora_rank: 1536,
+  qk_nope_head_dim: 128,
+  qk_rope_head_dim: 64,
+  v_head_dim: 128,
+  vocab_size: 129280,
+  max_position_embeddings: 163840,
+  rope_theta: 10000,
+  rope_scaling: { ...yarn, mscale: 1, mscale_all_dim: 1 },
+  attention_bias: false,
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+}
+const deepseekV2Lite = {
+  ...deepseekV3,
+  architectures: ['DeepseekV2ForCausalLM'],
+  hidden_size: 2048,
+  num_hidden_layers: 27,
+  num_attention_heads: 16,
+  num_key_value_heads: 16,
+  intermediate_size: 10944,
+  moe_intermediate_size: 1408,
+  n_routed_experts: 64,
+  n_shared_experts: 2,
+  num_experts_per_tok: 6,
+  n_group: 1,
+  topk_group: 1,
+  topk_method: 'greedy',
+  scoring_func: 'softmax',
+  norm_topk_prob: false,
+  routed_scaling_factor: 1,
+  first_k_dense_replace: 1,
+  q_lora_rank: null,
+  vocab_size: 102400,
+  rope_scaling: { ...yarn, mscale: 0.707, mscale_all_dim: 0.707 },
+}
 
 const llama = { ...testConfigs['llama'], head_dim: 64 }
 const refusal = (config: unknown) => {
@@ -55,10 +118,10 @@ describe('what is refused', () => {
   })
 
   test('a known architecture, with what the engine lacks', () => {
-    const error = refusal({ architectures: ['DeepseekV3ForCausalLM'] })
+    const error = refusal({ architectures: ['DeepseekV32ForCausalLM'] })
     expect(error).toMatchObject({
       code: 'model_unsupported',
-      message: expect.stringMatching(/DeepseekV3ForCausalLM.*MLA/),
+      message: expect.stringMatching(/DeepseekV32ForCausalLM.*sparse attention/),
     })
   })
 
@@ -94,6 +157,10 @@ describe('what is refused', () => {
     ['another activation', { hidden_act: 'relu' }, 'relu'],
     ['another rope scaling', { rope_scaling: { rope_type: 'spiral', factor: 2 } }, 'spiral'],
     ['biases in the feed-forward layers', { mlp_bias: true }, 'mlp_bias'],
+    ['biases around a latent', { ...deepseekV3, attention_bias: true }, 'attention_bias'],
+    ['a latent that fills no vector', { ...deepseekV3, kv_lora_rank: 500 }, 'a latent of 500'],
+    ['another way to choose experts', { ...deepseekV3, topk_method: 'lottery' }, 'topk_method lottery'],
+    ['another way to score experts', { ...deepseekV3, scoring_func: 'relu' }, 'scoring_func relu'],
   ])('%s', (_, change, word) => {
     expect(refusal({ ...llama, ...change })).toMatchObject({
       code: 'model_unsupported',
@@ -108,6 +175,8 @@ describe('what is refused', () => {
     ['heads that cannot share the KV heads', { num_key_value_heads: 3 }, '4 attention heads cannot share 3'],
     ['a hidden size that heads do not divide', { head_dim: null, hidden_size: 18 }, 'hidden_size 18'],
     ['a scaling without its factor', { rope_scaling: { type: 'linear' } }, 'factor'],
+    ['groups of unequal size', { ...deepseekV3, n_group: 7 }, '4 of 7 groups'],
+    ['more groups than there are', { ...deepseekV3, topk_group: 9 }, '9 of 8 groups'],
   ])('a config with %s', (_, change, word) => {
     expect(refusal({ ...llama, ...change })).toMatchObject({
       code: 'model_config_mismatch',
@@ -300,6 +369,57 @@ describe('families', () => {
     const { rope_theta, rope_scaling, ...rest } = published
     const newer = { ...rest, dtype: 'bfloat16', rope_parameters: { ...rope_scaling, rope_theta } }
     expect(decoderSpecOf(newer)).toEqual(decoder)
+  })
+
+  test('DeepSeek-V3: one latent for all heads, groups of experts by their two best, 671 billion weights', () => {
+    const facts = modelFacts(deepseekV3)
+    const { decoder } = facts
+    expect(decoder).toMatchObject({
+      kvHeads: 1,
+      headDim: 576,
+      latent: { rank: 512, queryRank: 1536, plain: 128, value: 128, normEps: 1e-6 },
+      ffn: 2048,
+      experts: 256,
+      expertsNormalise: true,
+      routing: { sigmoid: true, groups: 8, groupsUsed: 4, groupBest: 2, factor: 2.5 },
+      context: 163840,
+    })
+    expect(decoder.layerMoe.indexOf(true)).toBe(3)
+    expect(decoder.attentionScale).toBeCloseTo(192 ** -0.5 * (0.1 * Math.log(40) + 1) ** 2, 12)
+    expect(decoder.ropes).toEqual([expect.objectContaining({ dim: 64, attentionFactor: 1, interleaved: true })])
+    const { attention, ffn, head, table, other } = weightSizes(facts, wholeSplit(decoder), 0)
+    expect((attention + ffn + head + table + other) / 1e9).toBeCloseTo(671.03, 1)
+    // transformers 5 writes the rope's numbers in one object.
+    const { rope_theta, rope_scaling, ...rest } = deepseekV3
+    const newer = { ...rest, head_dim: 64, rope_parameters: { ...rope_scaling, rope_theta }, rope_interleave: true }
+    expect(decoderSpecOf(newer)).toEqual(decoder)
+  })
+
+  test('DeepSeek-V2-Lite: queries without a latent, the best experts of all, weights as they are', () => {
+    const facts = modelFacts(deepseekV2Lite)
+    const { decoder } = facts
+    expect(decoder).toMatchObject({
+      latent: { queryRank: 0 },
+      expertsNormalise: false,
+      routing: { sigmoid: false, groups: 1, groupsUsed: 1, groupBest: 1, factor: 1 },
+    })
+    expect(decoder.attentionScale).toBeCloseTo(192 ** -0.5 * (0.0707 * Math.log(40) + 1) ** 2, 12)
+    const { attention, ffn, head, table, other } = weightSizes(facts, wholeSplit(decoder), 0)
+    expect((attention + ffn + head + table + other) / 1e9).toBeCloseTo(15.7, 1)
+    expect(facts.rules.some(({ role }) => role === 'router_correction' || role === 'attn_q_up')).toBe(false)
+    // 576 values for each layer, whatever number of heads reads them; whole on each rank that has some.
+    const [first, last, none] = splitsOf(decoder, [3, 2, 0])
+    for (const split of [first!, last!]) expect(kvBytesPerToken(decoder, split, 'bf16')).toBe(27 * 576 * 2)
+    expect(kvBytesPerToken(decoder, first!, 'int8')).toBe(27 * (576 + 8))
+    expect(kvBytesPerToken(decoder, none!, 'bf16')).toBe(0)
+  })
+
+  test('DeepSeek-V2 chooses among groups by their best expert, and normalised weights are not scaled', () => {
+    const v2 = { ...deepseekV2Lite, topk_method: 'group_limited_greedy', n_group: 8, topk_group: 3 }
+    const routing = (more: object) => decoderSpecOf({ ...v2, routed_scaling_factor: 16, ...more }).routing
+    expect(routing({})).toEqual({ sigmoid: false, groups: 8, groupsUsed: 3, groupBest: 1, factor: 16 })
+    expect(routing({ norm_topk_prob: true })!.factor).toBe(1)
+    expect(decoderSpecOf({ ...v2, moe_layer_freq: 2 }).layerMoe.slice(0, 4)).toEqual([false, false, true, false])
   })
 
   test('the shapes of published Phi-4-mini, Mistral Nemo, Llama 3.2 and Qwen2.5 with YaRN', () => {

@@ -4,6 +4,7 @@ import { LanyardError } from '../../contract/errors.ts'
 import { type Quantisation, quantisationOf } from '../quantisation/quantisation.ts'
 import { configOf } from './config.ts'
 import type { Architecture, Family } from './decoder.ts'
+import { deepseek } from './deepseek.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
 import { gptOss } from './gpt-oss.ts'
@@ -32,13 +33,13 @@ const families: Record<string, Family> = {
   Qwen2MoeForCausalLM: qwen2Moe,
   Qwen3MoeForCausalLM: qwen3Moe,
   GptOssForCausalLM: gptOss,
+  DeepseekV2ForCausalLM: deepseek('deepseek_v2'),
+  DeepseekV3ForCausalLM: deepseek('deepseek_v3'),
 }
 
 /** What the engine would have to learn for well-known architectures that it refuses. */
 const missing: Record<string, string> = {
-  DeepseekV2ForCausalLM: 'multi-head latent attention (MLA) and grouped routing',
-  DeepseekV3ForCausalLM: 'multi-head latent attention (MLA) and sigmoid routing',
-  DeepseekV32ForCausalLM: 'multi-head latent attention (MLA) and sparse attention',
+  DeepseekV32ForCausalLM: 'sparse attention',
   Glm4MoeForCausalLM: 'sigmoid routing with a correction bias',
   GlmForCausalLM: 'interleaved rotary embedding',
   Glm4ForCausalLM: 'interleaved rotary embedding',

@@ -199,16 +199,26 @@ export function attentionRules(d: DecoderSpec, layer: number, options: Attention
   return rules
 }
 
-/** `mlp.gate_proj`, `up_proj`, `down_proj` of a dense layer; `width` where it is not `d.ffn`. */
-export function denseRules(d: DecoderSpec, layer: number, width = d.ffn): TensorRule[] {
-  const at = `${huggingFaceNames.layer(layer)}mlp.`
+/** `gate_proj`, `up_proj` and `down_proj` behind `at`, `width` columns wide. */
+export function gatedRules(
+  d: DecoderSpec,
+  kind: 'ffn' | 'shared',
+  layer: number,
+  at: string,
+  width: number,
+): TensorRule[] {
   return [
-    matrix({ role: 'ffn_gate_up', layer }, none(d.hidden), [
+    matrix({ role: `${kind}_gate_up`, layer }, none(d.hidden), [
       { name: `${at}gate_proj.weight`, axis: ffn(width) },
       { name: `${at}up_proj.weight`, axis: ffn(width) },
     ]),
-    matrix({ role: 'ffn_down', layer }, ffn(width), [{ name: `${at}down_proj.weight`, axis: none(d.hidden) }]),
+    matrix({ role: `${kind}_down`, layer }, ffn(width), [{ name: `${at}down_proj.weight`, axis: none(d.hidden) }]),
   ]
+}
+
+/** `mlp.gate_proj`, `up_proj`, `down_proj` of a dense layer; `width` where it is not `d.ffn`. */
+export function denseRules(d: DecoderSpec, layer: number, width = d.ffn): TensorRule[] {
+  return gatedRules(d, 'ffn', layer, `${huggingFaceNames.layer(layer)}mlp.`, width)
 }
 
 /** Router and experts; `names` are those of gate, up and down within one expert. */

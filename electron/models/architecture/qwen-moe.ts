@@ -10,7 +10,7 @@ import {
   denseRules,
   everyLayer,
   expertRules,
-  ffn,
+  gatedRules,
   huggingFaceNames,
   matrix,
   modelRules,
@@ -38,13 +38,8 @@ function moeDecoder(config: Config, base: DecoderSpec): DecoderSpec {
 function sharedExpertRules(config: Config, d: DecoderSpec, layer: number): TensorRule[] {
   const width = config.count('shared_expert_intermediate_size')
   const mlp = `${huggingFaceNames.layer(layer)}mlp.`
-  const at = `${mlp}shared_expert.`
   return [
-    matrix({ role: 'shared_gate_up', layer }, none(d.hidden), [
-      { name: `${at}gate_proj.weight`, axis: ffn(width) },
-      { name: `${at}up_proj.weight`, axis: ffn(width) },
-    ]),
-    matrix({ role: 'shared_down', layer }, ffn(width), [{ name: `${at}down_proj.weight`, axis: none(d.hidden) }]),
+    ...gatedRules(d, 'shared', layer, `${mlp}shared_expert.`, width),
     matrix({ role: 'shared_gate', layer }, none(d.hidden), [
       { name: `${mlp}shared_expert_gate.weight`, axis: none(1) },
     ]),

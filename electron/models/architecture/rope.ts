@@ -68,17 +68,19 @@ function llama3Frequencies(plain: number[], scaling: JsonObject): number[] {
   })
 }
 
+/** YaRN's factor on attention for a scaling of the context. */
+export const yarnScale = (scale: number, mscale = 1) => (scale <= 1 ? 1 : 0.1 * mscale * Math.log(scale) + 1)
+
 /** YaRN (arXiv 2309.00071): interpolated below, extrapolated above, a linear ramp over dimensions between. */
 function yarn(parameters: RopeParameters, dim: number, contextOfConfig: number): Rope {
   const { theta, scaling } = parameters
   const original = optional(scaling, 'original_max_position_embeddings') ?? contextOfConfig
   const factor = required(scaling, 'factor')
-  const attentionScale = (scale: number, mscale = 1) => (scale <= 1 ? 1 : 0.1 * mscale * Math.log(scale) + 1)
   const mscale = optional(scaling, 'mscale')
   const mscaleAll = optional(scaling, 'mscale_all_dim')
   const attentionFactor =
     optional(scaling, 'attention_factor') ??
-    (mscale && mscaleAll ? attentionScale(factor, mscale) / attentionScale(factor, mscaleAll) : attentionScale(factor))
+    (mscale && mscaleAll ? yarnScale(factor, mscale) / yarnScale(factor, mscaleAll) : yarnScale(factor))
   const dimensionOf = (rotations: number) =>
     (dim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta))
   let low = dimensionOf(optional(scaling, 'beta_fast') ?? 32)

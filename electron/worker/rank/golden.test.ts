@@ -98,7 +98,7 @@ async function withEngine(body: (worker: WorkerProcess) => Promise<void>): Promi
 }
 
 describe.skipIf(noEngine)('a worker with the real engine and a made-up model', () => {
-  for (const name of ['gpt_oss', 'qwen2_moe']) {
+  for (const name of ['gpt_oss', 'qwen2_moe', 'deepseek_v3']) {
     for (const size of [1, 2, 3]) {
       test(
         `${name} on ${size} ${size === 1 ? 'rank' : 'ranks'}: all prompts at once give the golden tokens`,

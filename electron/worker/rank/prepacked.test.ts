@@ -16,8 +16,8 @@ if (!existsSync(engine) || !hasMaps)
 const golden = readGolden('qwen2_moe')
 const { ids } = golden.prompts[2]!
 
-async function specIn(model: string, weights: EngineSpec['weights']): Promise<EngineSpec> {
-  const facts = modelFacts(golden.config, { vocabUsed: golden.used })
+async function specIn(model: string, weights: EngineSpec['weights'], { config, used } = golden): Promise<EngineSpec> {
+  const facts = modelFacts(config, { vocabUsed: used })
   const split = wholeSplit(facts.decoder)
   return {
     decoder: facts.decoder,
@@ -41,6 +41,7 @@ async function serve(
   folder: string,
   spec: EngineSpec,
   kept: () => boolean = () => packedIn(folder) !== undefined,
+  prompt = ids,
 ): Promise<{ tokens: number[]; mapped: boolean }> {
   await using worker = startWorker('stdio', folder, { env: { LANYARD_ENGINE: engine } })
   await worker.hello()
@@ -48,7 +49,7 @@ async function serve(
   expect(events.at(-1)).toMatchObject({ kind: 'ready' })
   const mapped = readFileSync(`/proc/${pid}/maps`, 'utf8').includes('.packed\n')
   const steps = watchSteps(worker.client)
-  await worker.client.call('request.submit', generateOf('a', ids, { maxTokens: 12 }))
+  await worker.client.call('request.submit', generateOf('a', prompt, { maxTokens: 12 }))
   await until(() => steps.ended.has('a'))
   await until(kept)
   await worker.leave()
@@ -85,4 +86,15 @@ describe.skipIf(!existsSync(engine) || !hasMaps)('packed weights', () => {
     },
     60_000,
   )
+
+  test('the matrices of a latent are packed anew beside what is mapped', async () => {
+    using folder = temporaryFolder()
+    const latent = readGolden('deepseek_v3')
+    const [prompt] = latent.prompts.slice(2)
+    const spec = await specIn(writeGoldenModel(path.join(folder.path, 'model'), latent), 'stored', latent)
+    const home = path.join(folder.path, 'home')
+    for (const mapped of [false, true]) {
+      expect(await serve(home, spec, undefined, prompt!.ids)).toEqual({ tokens: prompt!.greedy.slice(0, 12), mapped })
+    }
+  }, 60_000)
 })

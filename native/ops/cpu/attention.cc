@@ -1,7 +1,8 @@
 // Paged attention for mixed prefill and decode. A work item is a tile of tokens of one sequence times the query heads
-// of one KV head. Keys are taken in splits of 512, each from scratch with a running softmax over chunks of 128, and the
-// splits are folded from left to right. Chunks and splits lie at fixed positions, so a token's result does not depend
-// on how the prompt was chunked, on its neighbours in the batch, or on which thread did what.
+// of one KV head, or some of them where one is all there is. Keys are taken in splits of 512, each from scratch with a
+// running softmax over chunks of 128, and the splits are folded from left to right. Chunks and splits lie at fixed
+// positions, so a token's result does not depend on how the prompt was chunked, on its neighbours in the batch, or on
+// which thread did what.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -17,6 +18,10 @@ constexpr int kChunk = 128;
 constexpr int kSplit = 512;
 constexpr int kTileRows = 64;
 constexpr int kPartialRows = 4096;
+// Query heads that share the work of taking values out of a latent's keys, where there are threads for several such groups.
+constexpr int kLatentHeads = 8;
+// Merging fewer values than this is not worth waking the other threads.
+constexpr size_t kSerialValues = 16384;
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 // Running softmax of one row: the weighted values, the largest score and the sum of exponentials relative to it.
@@ -59,15 +64,19 @@ void CpuOps::prepare_attention() {
   const int heads = heads_.query;
   group_first_.assign(heads_.kv + 1, heads);
   for (int h = heads - 1; h >= 0; --h) group_first_[heads_.kv_of_query[h]] = h;
-  int largest = 1;
-  for (int j = heads_.kv - 1; j >= 0; --j) {
-    group_first_[j] = std::min(group_first_[j], group_first_[j + 1]);
-    largest = std::max(largest, group_first_[j + 1] - group_first_[j]);
+  for (int j = heads_.kv - 1; j >= 0; --j) group_first_[j] = std::min(group_first_[j], group_first_[j + 1]);
+  if (heads_.latent > 0 && pool_.threads() > 1) {
+    group_first_ = {0};
+    while (group_first_.back() < heads) group_first_.push_back(std::min(group_first_.back() + kLatentHeads, heads));
   }
+  int largest = 1;
+  for (size_t j = 1; j < group_first_.size(); ++j) largest = std::max(largest, group_first_[j] - group_first_[j - 1]);
   tile_rows_ = std::max(kTileRows, largest);
   const size_t dim = padded_width(heads_.dim);
+  // With a latent also the scores of rotated values, and a block's values.
+  const size_t latent = heads_.latent > 0 ? tile_rows_ * kChunk + static_cast<size_t>(kChunk) * heads_.latent : 0;
   for (int i = 0; i < pool_.threads(); ++i) {
-    attention_scratch_.push_back(allocate(tile_rows_ * (3 * dim + kChunk + 4)));
+    attention_scratch_.push_back(allocate(tile_rows_ * (3 * dim + kChunk + 4) + latent));
   }
   if (pool_.threads() > 1) partial_ = {allocate(kPartialRows * (dim + 16)), dim + 16};
 }
@@ -87,7 +96,7 @@ void CpuOps::build_schedule(AttentionSchedule& schedule) {
   schedule.items.clear();
   schedule.merges.clear();
   for (int s = 0; s < batch_.sequences; ++s) {
-    for (int j = 0; j < heads_.kv; ++j) {
+    for (int j = 0; j + 1 < static_cast<int>(group_first_.size()); ++j) {
       const int group = group_first_[j + 1] - group_first_[j];
       if (group == 0) continue;
       const int tile = std::max(1, tile_rows_ / group);
@@ -105,7 +114,7 @@ void CpuOps::build_schedule(AttentionSchedule& schedule) {
   int used = 0;
   for (size_t i = 0; i < whole; ++i) {
     const AttentionItem item = schedule.items[i];
-    const int first_head = group_first_[item.kv_head], group = group_first_[item.kv_head + 1] - first_head;
+    const int first_head = group_first_[item.group], group = group_first_[item.group + 1] - first_head;
     const int rows = item.tokens * group;
     if (item.splits == 1 || used + rows * item.splits > kPartialRows) continue;
     for (int split = 0; split < item.splits; ++split) {
@@ -130,13 +139,18 @@ void CpuOps::attention(const AttentionArgs& args) {
   pool_.run([&](int thread) {
     for (int i = next.fetch_add(1); i < items; i = next.fetch_add(1)) attend(args, plan.items[i], thread);
   });
-  for (const AttentionMerge& item : plan.merges) merge(args, item);
+  const int merges = static_cast<int>(plan.merges.size());
+  const auto merge_some = [&](Share share) {
+    for (int i = share.first; i < share.last; ++i) merge(args, plan.merges[i]);
+  };
+  if (merges * static_cast<size_t>(heads_.value()) < kSerialValues) return merge_some({0, merges});
+  pool_.run([&](int thread) { merge_some(share_of(merges, thread, pool_.threads())); });
 }
 
 void CpuOps::attend(const AttentionArgs& args, const AttentionItem& item, int thread) {
   const int dim = heads_.dim, value_dim = cache_->value_dim;
   const size_t stride = padded_width(dim);
-  const int first_head = group_first_[item.kv_head], group = group_first_[item.kv_head + 1] - first_head;
+  const int first_head = group_first_[item.group], group = group_first_[item.group + 1] - first_head;
   const int rows = item.tokens * group;
   float* q = attention_scratch_[thread];
   float* merged = q + tile_rows_ * stride;
@@ -173,8 +187,9 @@ void CpuOps::attend(const AttentionArgs& args, const AttentionItem& item, int th
   }
   for (int r = 0; r < rows; ++r) {
     const int head = first_head + r % group;
-    finish({merged + r * stride, merged_maxima[r], merged_totals[r]}, args.sinks ? args.sinks + head : nullptr, dim,
-           args.out.row(item.token + r / group) + head * dim);
+    float* out = args.out.row(item.token + r / group) + head * heads_.value();
+    finish({merged + r * stride, merged_maxima[r], merged_totals[r]}, args.sinks ? args.sinks + head : nullptr, heads_.value(), out);
+    if (heads_.latent > 0 && cache_->scaled()) spread(out, heads_.latent);
   }
 }
 
@@ -183,9 +198,12 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
                           float* scores, float* sums, float* maxima, float* totals) {
   const CpuKvCache& cache = *cache_;
   const int size = cache.shape.block_size, group = rows / item.tokens;
+  const int kv_head = heads_.kv_of_query[group_first_[item.group]];
   const size_t stride = padded_width(heads_.dim);
   const int32_t* blocks = batch_.blocks + batch_.block_first[item.sequence];
   const int32_t* positions = batch_.positions + item.token;
+  float* rotated_scores = totals + 3 * tile_rows_;  // with a latent
+  auto* copied = reinterpret_cast<uint8_t*>(rotated_scores + tile_rows_ * kChunk);
   const int lowest = args.window > 0 ? std::max(0, positions[0] - args.window + 1) : 0;
   const int low = std::max(lowest, split * kSplit);
   const int high = std::min(positions[item.tokens - 1] + 1, (split + 1) * kSplit);
@@ -205,7 +223,7 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
       }
     };
     each_run([&](int p, int count, int block, int offset) {
-      uint8_t* keys = cache.key_block(args.layer, block, item.kv_head);
+      uint8_t* keys = cache.key_block(args.layer, block, kv_head);
       const MatmulArgs product{keys + cache.panel * (offset / kPanelRows),
                                cache.panel,
                                cache.scaled() ? cache.key_scales(keys) + offset : nullptr,
@@ -216,7 +234,19 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
                                rows,
                                scores + (p - chunk),
                                kChunk};
-      kernels_.matmul[static_cast<int>(cache.shape.dtype)](product);
+      if (cache.latent == 0 || !cache.scaled()) return kernels_.matmul[static_cast<int>(cache.shape.dtype)](product);
+      // The latent and the rotated values have factors of their own.
+      MatmulArgs part = product;
+      part.cols = cache.latent;
+      kernels_.matmul[static_cast<int>(DType::i8)](part);
+      part = product;
+      part.panels += cache.latent * kPanelRows;
+      part.scales = cache.rotated_scales(keys) + offset;
+      part.cols -= cache.latent;
+      part.x += cache.latent;
+      part.out = rotated_scores + (p - chunk);
+      kernels_.matmul[static_cast<int>(DType::i8)](part);
+      for (int r = 0; r < rows; ++r) kernels_.add(product.out + r * kChunk, part.out + r * kChunk, count);
     });
     const int width = end - chunk;
     for (int r = 0; r < rows; ++r) {
@@ -241,9 +271,19 @@ void CpuOps::attend_split(const AttentionArgs& args, const AttentionItem& item, 
       std::fill_n(row + to, width - to, 0.0f);
     }
     each_run([&](int p, int count, int block, int offset) {
-      uint8_t* values = cache.value_block(args.layer, block, item.kv_head);
+      uint8_t* values = nullptr;
+      const float* scales = nullptr;
+      if (cache.latent > 0) {
+        uint8_t* keys = cache.key_block(args.layer, block, kv_head);
+        values = copied;
+        cache.copy_values(keys, offset + count, values);
+        scales = cache.key_scales(keys);
+      } else {
+        values = cache.value_block(args.layer, block, kv_head);
+        scales = cache.value_scales(values);
+      }
       if (cache.scaled()) {
-        const float* scales = cache.value_scales(values) + offset;
+        scales += offset;
         for (int r = 0; r < rows; ++r) {
           float* row = scores + r * kChunk + (p - chunk);
           for (int i = 0; i < count; ++i) row[i] *= scales[i];
@@ -276,8 +316,9 @@ void CpuOps::merge(const AttentionArgs& args, const AttentionMerge& item) {
     float* row = partial_.row(item.partial + split * item.stride);
     fold(left, {row, row[stride], row[stride + 1]}, cache_->value_dim);
   }
-  finish(left, args.sinks ? args.sinks + item.head : nullptr, heads_.dim,
-         args.out.row(item.token) + item.head * heads_.dim);
+  float* out = args.out.row(item.token) + item.head * heads_.value();
+  finish(left, args.sinks ? args.sinks + item.head : nullptr, heads_.value(), out);
+  if (heads_.latent > 0 && cache_->scaled()) spread(out, heads_.latent);
 }
 
 }  // namespace lanyard::ops::cpu

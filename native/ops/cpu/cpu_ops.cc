@@ -144,6 +144,29 @@ void CpuOps::linear(const LinearArgs& args) {
   });
 }
 
+void CpuOps::linear_heads(const HeadsArgs& args) {
+  const PackedMatrix& m = packed(args.weight);
+  const int panels = m.panels / args.heads;
+  const size_t products = static_cast<size_t>(panels) * kPanelRows;
+  pool_.run([&](int thread) {
+    const Share share = panel_share(m, thread, pool_.threads());
+    for (int first = share.first; first < share.last;) {
+      const int head = first / panels, last = std::min(share.last, (head + 1) * panels);
+      const Rows in{args.in.data + head * args.in_width, args.in.stride};
+      const Rows out{args.out.data + head * args.out_width, args.out.stride};
+      kernels_.matmul[static_cast<int>(m.dtype)](m.product(first, last, in, args.tokens, from_panel(out, first - head * panels)));
+      first = last;
+    }
+    if (args.carried == 0) return;
+    const Share tokens = share_of(args.tokens, thread, pool_.threads());
+    for (int t = tokens.first; t < tokens.last; ++t) {
+      for (int head = 0; head < args.heads; ++head) {
+        std::copy_n(args.in.row(t) + head * args.in_width + m.cols, args.carried, args.out.row(t) + head * args.out_width + products);
+      }
+    }
+  });
+}
+
 // Some panels at a time, so that gate and up are still in the cache when they are needed: for a long prompt they are
 // tens of megabytes.
 void CpuOps::gated(const PackedMatrix& m, Share share, const Operand& in, const Gate& gate, Rows out, int tokens,

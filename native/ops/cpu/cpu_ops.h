@@ -10,10 +10,10 @@
 
 namespace lanyard::ops::cpu {
 
-// A piece of attention that one thread does: some tokens of a sequence, the query heads of one KV head, and a range of
-// splits of the keys.
+// A piece of attention that one thread does: some tokens of a sequence, a group of query heads that read the same KV head,
+// and a range of splits of the keys.
 struct AttentionItem {
-  int sequence, kv_head;
+  int sequence, group;
   int token, tokens;      // of the batch
   int split, splits;      // first and number
   int partial;            // first row of the partial results, -1: this item covers all splits and writes the output
@@ -50,6 +50,7 @@ class CpuOps final : public Ops {
   void embed(const RowSource& table, float scale, Rows out) override;
   void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) override;
   void linear(const LinearArgs& args) override;
+  void linear_heads(const HeadsArgs& args) override;
   void gated_linear(const GatedArgs& args) override;
   void rope_store(const RopeStoreArgs& args) override;
   void attention(const AttentionArgs& args) override;
@@ -125,7 +126,7 @@ class CpuOps final : public Ops {
   uint8_t* fast_experts_ = nullptr;
   std::vector<Rows> gate_up_;  // per thread: [limits.tokens, some panels of gate and up]
   std::vector<float*> attention_scratch_;  // per thread
-  std::vector<int> group_first_;           // [kv + 1] first query head of a KV head
+  std::vector<int> group_first_;           // [groups + 1] first query head of a group
   int tile_rows_ = 0;                      // most rows (tokens * heads) of an attention item
   std::vector<std::vector<Candidate>> undo_;   // per thread: logits changed by an adjustment
   std::vector<std::vector<float>> masked_;      // per thread: a row under a mask
@@ -143,6 +144,7 @@ class CpuOps final : public Ops {
   };
   std::vector<Slot> slots_;            // [tokens * per_token], sorted by expert
   std::vector<int> expert_first_;      // [experts + 1]
+  std::vector<float> choice_;          // [experts] of a token
   Rows expert_in_, expert_mid_, expert_out_;
 };
 

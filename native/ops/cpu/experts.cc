@@ -3,27 +3,63 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <limits>
+#include <numeric>
 
 #include "cpu_ops.h"
 
 namespace lanyard::ops::cpu {
 
-// Fills slots_ and expert_first_: softmax over all scores, the best per token, ties to the lowest expert.
+namespace {
+
+constexpr float kOut = -std::numeric_limits<float>::infinity();
+
+// Takes the experts of all but the best groups out of the choice; ties to the lowest group.
+void keep_groups(float* choice, int experts, const Routing& routing) {
+  const int size = experts / routing.groups;
+  thread_local std::vector<float> sorted, good;
+  good.clear();
+  for (int g = 0; g < routing.groups; ++g) {
+    sorted.assign(choice + g * size, choice + (g + 1) * size);
+    std::partial_sort(sorted.begin(), sorted.begin() + routing.group_best, sorted.end(), std::greater<>());
+    good.push_back(std::accumulate(sorted.begin(), sorted.begin() + routing.group_best, 0.0f));
+  }
+  for (int n = 0; n < routing.groups_used; ++n) {
+    const auto best = std::max_element(good.begin(), good.end());
+    *best = kOut;
+  }
+  for (int g = 0; g < routing.groups; ++g) {
+    if (good[g] != kOut) std::fill_n(choice + g * size, size, kOut);
+  }
+}
+
+}  // namespace
+
+// Fills slots_ and expert_first_: the best experts per token by softmax or sigmoid, ties to the lowest one.
 void CpuOps::choose_experts(const ExpertsArgs& args) {
   const int experts = static_cast<int>(args.experts->size());
+  const Routing& routing = args.routing;
+  choice_.resize(experts);
   slots_.clear();
   for (int t = 0; t < args.tokens; ++t) {
     float* scores = args.scores.row(t);
-    const float total = kernels_.exp_sum(scores, experts, kernels_.maximum(scores, experts));
+    float total = 1;
+    if (routing.sigmoid) std::transform(scores, scores + experts, scores, [](float x) { return 1.0f / (1.0f + std::exp(-x)); });
+    else total = kernels_.exp_sum(scores, experts, kernels_.maximum(scores, experts));
+    std::copy_n(scores, experts, choice_.begin());
+    if (args.correction) kernels_.add(choice_.data(), args.correction, experts);
+    if (routing.groups_used < routing.groups) keep_groups(choice_.data(), experts, routing);
     const size_t first = slots_.size();
     float chosen = 0;
     for (int n = 0; n < args.per_token; ++n) {
-      const int best = static_cast<int>(std::max_element(scores, scores + experts) - scores);
+      const int best = static_cast<int>(std::max_element(choice_.begin(), choice_.end()) - choice_.begin());
       slots_.push_back({best, t, scores[best]});
       chosen += scores[best];
-      scores[best] = -1;
+      choice_[best] = kOut;
     }
-    const float factor = 1.0f / (args.normalise ? chosen : total);
+    // Not by 0: all sigmoids may have vanished.
+    const float factor = routing.factor / (args.normalise ? std::max(chosen, 1e-20f) : total);
     for (size_t i = first; i < slots_.size(); ++i) slots_[i].weight *= factor;
   }
   std::sort(slots_.begin(), slots_.end(),

@@ -39,11 +39,12 @@ std::unique_ptr<KvCache> CpuOps::make_cache(const KvShape& shape, const Heads& h
   cache->dim = heads.dim;
   const int step = column_step(shape.dtype);
   cache->key_cols = (heads.dim + step - 1) / step * step;
-  cache->value_dim = (heads.dim + 15) / 16 * 16;
+  cache->value_dim = (heads.value() + 15) / 16 * 16;
+  cache->latent = heads.latent;
   cache->panel = panel_bytes(shape.dtype, cache->key_cols);
   const size_t scales = cache->scaled() ? size * sizeof(float) : 0;
-  cache->key_bytes = cache->panel * (size / kPanelRows) + scales;
-  cache->value_bytes = cache->value_row() * size + scales;
+  cache->key_bytes = cache->panel * (size / kPanelRows) + (heads.latent > 0 ? 2 : 1) * scales;
+  cache->value_bytes = heads.latent > 0 ? 0 : cache->value_row() * size + scales;
   const size_t count = static_cast<size_t>(shape.layers) * shape.blocks * heads.kv;
   cache->keys = Memory(count * cache->key_bytes);
   cache->values = Memory(count * cache->value_bytes);
@@ -71,6 +72,11 @@ void spread(float* x, int dim) {
   }
 }
 
+void spread_key(float* x, int dim, int latent) {
+  if (latent > 0) spread(x, latent);
+  spread(x + latent, dim - latent);
+}
+
 void CpuKvCache::put_key(uint8_t* block, int offset, const float* x) const {
   uint8_t* to = block + panel * (offset / kPanelRows);
   const int lane = offset % kPanelRows;
@@ -81,15 +87,31 @@ void CpuKvCache::put_key(uint8_t* block, int offset, const float* x) const {
       break;
     }
     case DType::i8: {
-      const float scale = scale_of(x, dim), inverse = scale > 0 ? 1.0f / scale : 0.0f;
       auto* out = reinterpret_cast<int8_t*>(to);
-      for (int d = 0; d < dim; ++d) out[d / 4 * 4 * kPanelRows + lane * 4 + d % 4] = nearest(x[d] * inverse);
-      key_scales(block)[offset] = scale;
+      const auto round = [&](int from, int end) {
+        const float scale = scale_of(x + from, end - from), inverse = scale > 0 ? 1.0f / scale : 0.0f;
+        for (int d = from; d < end; ++d) out[d / 4 * 4 * kPanelRows + lane * 4 + d % 4] = nearest(x[d] * inverse);
+        return scale;
+      };
+      key_scales(block)[offset] = round(0, latent > 0 ? latent : dim);
+      if (latent > 0) rotated_scales(block)[offset] = round(latent, dim);
       break;
     }
     default: {
       auto* out = reinterpret_cast<uint16_t*>(to);
       for (int d = 0; d < dim; ++d) out[d / 2 * 2 * kPanelRows + lane * 2 + d % 2] = float_to_bf16(x[d]);
+    }
+  }
+}
+
+// In every type a panel is columns of 16 words of 32 bits, one of each position.
+void CpuKvCache::copy_values(const uint8_t* block, int count, uint8_t* out) const {
+  const size_t words = value_row() / sizeof(uint32_t);
+  auto* to = reinterpret_cast<uint32_t*>(out);
+  for (int first = 0; first < count; first += kPanelRows, block += panel, to += kPanelRows * words) {
+    const auto* from = reinterpret_cast<const uint32_t*>(block);
+    for (size_t w = 0; w < words; ++w, from += kPanelRows) {
+      for (int lane = 0; lane < kPanelRows; ++lane) to[lane * words + w] = from[lane];
     }
   }
 }

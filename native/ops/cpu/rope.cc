@@ -46,24 +46,26 @@ void CpuOps::rotate_tokens(int first, int last) {
 }
 
 void CpuOps::rope_store(const RopeStoreArgs& args) {
-  const int dim = heads_.dim, heads = heads_.query + 2 * heads_.kv;
+  const int dim = heads_.dim, latent = heads_.latent, heads = heads_.query + (latent > 0 ? 1 : 2) * heads_.kv;
   const RopeTable& rope = ropes_[args.rope];
   const int half = rope.dim / 2;
   const CpuKvCache& cache = *cache_;
   const int size = cache.shape.block_size;
 
   auto one = [&](int token, int head) {
-    float* x = args.qkv.row(token) + head * dim;
     const bool is_query = head < heads_.query, is_key = !is_query && head < heads_.query + heads_.kv;
+    float* x = latent > 0 && is_key ? args.keys.row(token) : args.qkv.row(token) + head * dim;
     const int position = batch_.positions[token];
     if (is_query || is_key) {
       const Norm& norm = is_query ? args.q_norm : args.k_norm;
-      if (norm.weight) kernels_.rms_norm(x, norm.weight, dim, norm.eps, x);
+      if (norm.weight) kernels_.rms_norm(x, norm.weight, heads_.value(), norm.eps, x);
       const float *cosine = rotation(args.rope, token), *sine = cosine + half;
+      float* rotated = x + latent;
+      const int step = rope.interleaved ? 2 : 1, apart = rope.interleaved ? 1 : half;
       for (int i = 0; i < half; ++i) {
-        const float a = x[i], b = x[i + half];
-        x[i] = a * cosine[i] - b * sine[i];
-        x[i + half] = b * cosine[i] + a * sine[i];
+        const float a = rotated[i * step], b = rotated[i * step + apart];
+        rotated[i * step] = a * cosine[i] - b * sine[i];
+        rotated[i * step + apart] = b * cosine[i] + a * sine[i];
       }
     }
     if (is_query) {
@@ -71,7 +73,7 @@ void CpuOps::rope_store(const RopeStoreArgs& args) {
         kernels_.scale(x, static_cast<float>(std::log(position + 1.0) / std::log(args.logn_length)), dim);
       }
     }
-    if (cache.scaled() && (is_query || is_key)) spread(x, dim);
+    if (cache.scaled() && (is_query || is_key)) spread_key(x, dim, latent);
     if (is_query) return;
     const int kv_head = head - heads_.query - (is_key ? 0 : heads_.kv);
     const int block = batch_.blocks[batch_.block_first[batch_.sequence[token]] + position / size];

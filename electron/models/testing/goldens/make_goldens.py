@@ -87,6 +87,28 @@ CASES = {
                     rope_scaling=dict(rope_type="yarn", factor=32.0, original_max_position_embeddings=64, beta_fast=32.0,
                                       beta_slow=1.0, truncate=False)),
 }
+# Heads of 24 + 8 for scores and 16 for values over one latent of 48; YaRN's two scales differ, so that both are seen.
+MLA = dict(head_dim=..., num_key_value_heads=8, kv_lora_rank=48, qk_nope_head_dim=24, qk_rope_head_dim=8, v_head_dim=16,
+           q_lora_rank=40, moe_intermediate_size=24, num_experts_per_tok=3, attention_bias=False, max_position_embeddings=256)
+MLA_YARN = dict(type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=32, beta_slow=1, mscale=1.0,
+                mscale_all_dim=0.707)
+CASES |= {
+    "deepseek_v2-lite": case("DeepseekV2ForCausalLM", "deepseek_v2", **MLA | dict(q_lora_rank=None, kv_lora_rank=32, qk_nope_head_dim=16),
+                             rope_scaling=MLA_YARN, n_routed_experts=6, n_shared_experts=2, topk_method="greedy", n_group=1,
+                             topk_group=1, routed_scaling_factor=1.0, norm_topk_prob=False, first_k_dense_replace=1),
+    "deepseek_v2": case("DeepseekV2ForCausalLM", "deepseek_v2", **MLA, rope_scaling=MLA_YARN, n_routed_experts=12, n_shared_experts=2,
+                        topk_method="group_limited_greedy", n_group=4, topk_group=2, routed_scaling_factor=2.5,
+                        norm_topk_prob=False, first_k_dense_replace=1),
+    "deepseek_v3": case("DeepseekV3ForCausalLM", "deepseek_v3", **MLA, rope_scaling=MLA_YARN, n_routed_experts=12, n_shared_experts=1,
+                        topk_method="noaux_tc", scoring_func="sigmoid", n_group=4, topk_group=2, routed_scaling_factor=2.5,
+                        norm_topk_prob=True, first_k_dense_replace=1, num_nextn_predict_layers=0),
+    # Moonlight's form: no query latent, one group of experts, no rope scaling.
+    "deepseek_v3-moonlight": case("DeepseekV3ForCausalLM", "deepseek_v3",
+                                  **MLA | dict(q_lora_rank=None, num_attention_heads=4, num_key_value_heads=4), rope_theta=50000.0,
+                                  n_routed_experts=6, n_shared_experts=2, topk_method="noaux_tc", scoring_func="sigmoid",
+                                  n_group=1, topk_group=1, routed_scaling_factor=2.446, norm_topk_prob=True,
+                                  first_k_dense_replace=1, num_nextn_predict_layers=0, rms_norm_eps=1e-5),
+}
 # As released: experts in MXFP4, blocks of 32 along the inputs.
 CASES["gpt_oss-mxfp4"] = CASES["gpt_oss"] | {"intermediate_size": 64, "quantization_config": {"quant_method": "mxfp4"}}
 LENGTHS = [1, 7, 40, 100]
