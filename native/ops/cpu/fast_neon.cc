@@ -182,14 +182,14 @@ struct LongBlock {
             vbfmlaltq_f32(sum.c, vreinterpretq_bf16_u32(w.c), x), vbfmlaltq_f32(sum.d, vreinterpretq_bf16_u32(w.d), x)};
   }
   template <int N, int T, int P>
-  static LANYARD_INLINE void add_to(Sums<T, P>& acc, const uint8_t* w, size_t stride, const float* row, size_t row_floats, size_t ahead) {
+  static LANYARD_INLINE void add_to(Sums<T, P>& acc, const uint8_t* w, size_t stride, const float* row, size_t row_floats, Ahead ahead) {
     V evens[T][P], odds[T][P];
     unrolled<T>([&](auto t) {
       unrolled<P>([&](auto p) { evens[t.value][p.value] = odds[t.value][p.value] = zero(); });
     });
     for (int s = 0; s < N / 2; ++s) {
       Words words[P];
-      unrolled<P>([&](auto p) { words[p.value] = next_words<T>(w + p.value * stride + s * 64, ahead); });
+      each_panel<T, P>(w + s * 64, stride, ahead, [&](auto p, const uint8_t* at) { words[p.value] = load_words(at); });
       unrolled<T>([&](auto t) {
         const float* values = row + t.value * row_floats + 2 * s;
         const bfloat16x8_t first = everywhere(values), second = everywhere(values + 1);
@@ -260,7 +260,7 @@ struct Pairs {
 struct PairedI8 {
   static constexpr int kGroupBytes = FastI8::kGroupBytes, kTokens = 6;
   template <int T, int P>
-  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g, size_t ahead) {
+  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g, Ahead ahead) {
     if constexpr (T < 4) {
       FastI8::group<T, P>(acc, a, w, x, g, ahead);
     } else {
@@ -281,7 +281,7 @@ struct PairedI8 {
 struct PairedI4 {
   static constexpr int kGroupBytes = FastI4::kGroupBytes, kTokens = 6;
   template <int T, int P>
-  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g, size_t ahead) {
+  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g, Ahead ahead) {
     if constexpr (T < 4) {
       FastI4::group<T, P>(acc, a, w, x, g, ahead);
     } else {
