@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kFastTokens = 6;
 constexpr int fast_panels(int tokens) { return tokens == 1 ? 4 : 2; }
-constexpr int kFastAhead = 4096;
+constexpr int kFastAhead = 2048;
 
 struct Ints {
   __m512i v;
