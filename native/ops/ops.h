@@ -127,8 +127,8 @@ struct KvShape {
 };
 
 // How products treat activations. exact: f32, whatever the weights are kept in. fast: rounded to the weights' precision
-// (bf16 to bf16; int8 and int4 to int8 in groups of 64 and 32; low-bit types but f8g to int8 in the weights' groups); f32, f16
-// and f8g weights have exact products either way.
+// (bf16 and f8g to bf16; int8 and int4 to int8 in groups of 64 and 32; other low-bit types to int8 in the weights' groups); f32
+// and f16 weights have exact products either way.
 // Either way a token's result does not depend on what else is in the batch.
 enum class Compute : uint8_t { exact, fast };
 

@@ -88,7 +88,7 @@ void CpuOps::matmul(const PackedMatrix& m, int first, int last, const Operand& i
 
 FastInput CpuOps::fast_input(const PackedMatrix& m, int tokens, uint8_t* memory) const {
   const bool tiles = fast_->tiles && tokens >= fast_->tile_tokens[static_cast<int>(m.dtype)];
-  return {memory, m.dtype, m.groups(), tiles, m.fast_columns()};
+  return {memory, fast_form(m.dtype), m.groups(), tiles, m.fast_columns()};
 }
 
 void CpuOps::share_operand(const LinearArgs& args) {
