@@ -61,7 +61,7 @@ void MeshCommunicator::progress() noexcept {
 // Rounds the values and gives the exchange to the connections that are free.
 void MeshCommunicator::launch(float* data, size_t count, size_t whole) {
   if (in_flight_ == kInFlight) throw std::logic_error("too many all-reduces are on their way");
-  const uint32_t sequence = begin();
+  const uint32_t sequence = begin(true);
   ++in_flight_;
   if (size_ == 1) return;  // a sum of one is itself, unrounded
   const Wire wire = options_.wire;

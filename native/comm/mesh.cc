@@ -97,8 +97,9 @@ void MeshCommunicator::throw_if_failed() {
   state_->raise();
 }
 
-uint32_t MeshCommunicator::begin() {
+uint32_t MeshCommunicator::begin(bool beside) {
   throw_if_failed();
+  if (in_flight_ > 0 && !beside) throw std::logic_error("an all-reduce is on its way");
   shareable_ = 0;
   ++stats_.operations;
   return ++sequence_;

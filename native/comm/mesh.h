@@ -73,7 +73,7 @@ class MeshCommunicator final : public Communicator {
   void choose_algorithm();
   void choose_overlap();
 
-  uint32_t begin();
+  uint32_t begin(bool beside = false);  // beside: others may be in flight
   void throw_if_failed();
   uint8_t* scratch(size_t bytes);
 
