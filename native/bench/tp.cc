@@ -240,7 +240,7 @@ struct Order {
 struct Answer {
   bool done = true;
   uint16_t port = 0;
-  double seconds = 0, collective_seconds = 0, prompt_seconds = 0;
+  double seconds = 0, collective_seconds = 0, prompt_seconds = 0, prompt_collective_seconds = 0;
   char text[300] = "";
 };
 
@@ -390,6 +390,7 @@ class Rank {
       const double took = std::chrono::duration<double>(Clock::now() - began).count();
       if (step == 0) {
         answer.prompt_seconds = took;
+        answer.prompt_collective_seconds = outcome.comm_micros / 1e6;
       } else {
         answer.seconds += took;
         answer.collective_seconds += outcome.comm_micros / 1e6;
@@ -476,7 +477,7 @@ void run(const Options& o) {
   std::fflush(stdout);
 
   const std::string one_name = "one rank, one thread", two_name = "one rank, two threads";
-  std::map<std::string, std::vector<double>> speed, share, prompt;
+  std::map<std::string, std::vector<double>> speed, share, prompt, prompt_share;
   // A wire with each choice of lanes.
   std::vector<std::pair<comm::Wire, comm::Overlap>> ways;
   for (const comm::Wire wire : o.wires) {
@@ -507,6 +508,7 @@ void run(const Options& o) {
         const std::string name = column(network, way);
         speed[name].push_back(o.tokens * o.streams / answer.seconds);
         share[name].push_back(answer.collective_seconds / answer.seconds);
+        prompt_share[name].push_back(answer.prompt_collective_seconds / answer.prompt_seconds);
         prompt[name].push_back(o.prompt * o.streams / answer.prompt_seconds);
       }
       for (const Rival& rival : o.rivals) {
@@ -518,7 +520,9 @@ void run(const Options& o) {
   const double one = median(speed[one_name]), one_prompt = median(prompt[one_name]);
   const auto print_prompt = [&](const std::string& name) {
     const double mine = median(prompt[name]);
-    if (o.prompt * o.streams >= kSpokenPrompt) std::printf("  prompt %8.1f tok/s  %5.2fx", mine, mine / one_prompt);
+    if (o.prompt * o.streams < kSpokenPrompt) return;
+    std::printf("  prompt %8.1f tok/s  %5.2fx", mine, mine / one_prompt);
+    if (prompt_share.count(name)) std::printf("  collectives %4.1f %%", 100 * median(prompt_share[name]));
   };
   for (const std::string& name : {one_name, two_name}) {
     std::printf("  %-48s %8.2f tok/s  %5.2fx", name.c_str(), median(speed[name]), median(speed[name]) / one);
