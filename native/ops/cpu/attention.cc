@@ -137,7 +137,10 @@ void CpuOps::attention(const AttentionArgs& args) {
   const int items = static_cast<int>(plan.items.size());
   std::atomic<int> next{0};
   pool_.run([&](int thread) {
-    for (int i = next.fetch_add(1); i < items; i = next.fetch_add(1)) attend(args, plan.items[i], thread);
+    for (int i = next.fetch_add(1); i < items; i = next.fetch_add(1)) {
+      attend(args, plan.items[i], thread);
+      breathe(thread);
+    }
   });
   const int merges = static_cast<int>(plan.merges.size());
   const auto merge_some = [&](Share share) {
