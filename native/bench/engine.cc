@@ -24,8 +24,8 @@ constexpr const char* kUsage = R"(bench_engine [--shape 0.1b|0.5b|1b] [--weights
 
   --shape    0.1b SmolLM2-135M, 0.5b Qwen2.5-0.5B, 1b Llama-3.2-1B (default 0.5b); weights are random
   --weights  what matrices become on load: bf16, int8, int4, int4:64, int4:128 or f32; or few bits as checkpoints have
-             them, with so many columns to a scale: i4g:G, i8g:G (G is 32, 64 or 128), mxfp4, or the blocks q8_0, q4_0, q4_k,
-             q5_k, q6_k (default bf16)
+             them, with so many columns to a scale: i4g:G, i8g:G (G is 32, 64 or 128), mxfp4, f8:128 or with a scale per
+             row f8, or the blocks q8_0, q4_0, q4_k, q5_k, q6_k (default bf16)
   --threads  default 1
   --prompt   tokens of the prompt (default 512)
   --tokens   tokens written after it (default 32)
@@ -85,10 +85,10 @@ Options parse(int argc, char** argv) {
       const std::pair<const char*, bench::Low> lows[] = {
           {"i4g:32", {model::Encoding::int4_rows, 32}}, {"i4g:64", {model::Encoding::int4_rows, 64}}, {"i4g:128", {model::Encoding::int4_rows, 128}},
           {"i8g:32", {model::Encoding::gptq8, 32}}, {"i8g:64", {model::Encoding::gptq8, 64}}, {"i8g:128", {model::Encoding::gptq8, 128}},
-          {"mxfp4", {model::Encoding::mxfp4, 32}}, {"q8_0", {model::Encoding::q8_0, 32}}, {"q4_0", {model::Encoding::q4_0, 32}},
+          {"mxfp4", {model::Encoding::mxfp4, 32}}, {"f8:128", {model::Encoding::f8_e4m3, 128}}, {"f8", {model::Encoding::f8_e4m3, 1 << 20}}, {"q8_0", {model::Encoding::q8_0, 32}}, {"q4_0", {model::Encoding::q4_0, 32}},
           {"q4_k", {model::Encoding::q4_k, 32}}, {"q5_k", {model::Encoding::q5_k, 32}}, {"q6_k", {model::Encoding::q6_k, 16}}};
       const auto* as = std::find_if(std::begin(lows), std::end(lows), [&](const auto& t) { return value == t.first; });
-      if (type == std::end(types) && as == std::end(lows)) usage("Weights are bf16, int8, int4, int4:64, int4:128, f32, i4g:G, i8g:G, mxfp4 or q8_0 and the like.");
+      if (type == std::end(types) && as == std::end(lows)) usage("Weights are bf16, int8, int4, int4:64, int4:128, f32, i4g:G, i8g:G, mxfp4, f8, f8:128 or q8_0 and the like.");
       o.weights = type == std::end(types) ? stored : type->second;
       if (type == std::end(types)) o.low = as->second;
       o.weights_name = value;

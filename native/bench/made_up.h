@@ -58,6 +58,7 @@ class Noise {
       state ^= state << 17;
       const float uniform = static_cast<float>(state >> 40) / 0x1p23f - 1.0f;
       values[i] = i >= kOnes && i < kOnes + kScales ? 0x2020 : ops::float_to_bf16(i < kOnes ? 1.0f : uniform * 0.05f);
+      if ((values[i] & 0x7fu) == 0x7fu) values[i] ^= 1;  // as e4m3 the byte would be no number
     }
     const auto* bytes = reinterpret_cast<const char*>(values.data());
     size_t done = 0;
@@ -88,7 +89,7 @@ class Noise {
     const model::BlockShape block = model::block_shape(low.encoding);
     if (block.columns > 0 && cols % block.columns != 0) throw Error("bad_request", "The shape has no whole blocks of these weights.");
     const size_t lines = by_columns ? cols / 4 : rows, groups = (cols + low.group - 1) / low.group;
-    const size_t line = by_columns ? rows * 4 : block.columns > 0 ? cols / block.columns * block.bytes : cols / 2;
+    const size_t line = by_columns ? rows * 4 : block.columns > 0 ? cols / block.columns * block.bytes : low.encoding == f8_e4m3 ? cols : cols / 2;
     start_ = (start_ + 7919 * 2) % ((kValues * 2 - (lines - 1) * kStep - line) / 2 * 2);
     model::TensorSource tensor{role, layer, -1, ops::DType::bf16, rows, cols, {}, {}};
     model::PackedPiece& piece = tensor.packed.emplace_back();

@@ -29,7 +29,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr const char* kUsage = R"(bench_tp [--shape 1b] [--weights bf16|int8|int4|f32] [--wire bf16,int8,f32] [--prompt N] [--tokens N] [--rounds N]
-         [--switch FILE] [--networks LIST] [--rival NAME COMMAND]… [--rival-alone NAME COMMAND]…
+         [--streams N] [--lanes measured,off,on] [--switch FILE] [--networks LIST] [--rival NAME COMMAND]… [--rival-alone NAME COMMAND]…
 
   --shape        0.1b, 0.5b or 1b (default 1b); weights are random
   --weights      what matrices become on load (default bf16)
@@ -37,6 +37,8 @@ constexpr const char* kUsage = R"(bench_tp [--shape 1b] [--weights bf16|int8|int
   --prompt       tokens read before, in one step (default 16); their speed is printed from 64 on
   --tokens       tokens written in a run (default 32)
   --rounds       runs of every column; the median is printed (default 3)
+  --streams      sequences that are written at once, after prompts that are read in one step (default 1)
+  --lanes        whether a step is computed in lanes, beside its collectives (default measured); several take turns
   --networks     some of shared,plain,1gbit,delay (default: those that can be had). shared: shared memory; the others join
                  two network namespaces, which needs root: plain: a pair of virtual cards; 1gbit: the same shaped by tbf;
                  delay: 1 Gbit/s and 0.1 ms one way through the switch
@@ -61,7 +63,8 @@ struct Options {
   model::WeightType weights = model::WeightType::bf16;
   std::string weights_name = "bf16", delay_switch, networks;
   std::vector<comm::Wire> wires{comm::Wire::bf16};
-  int prompt = 16, tokens = 32, rounds = 3;
+  std::vector<comm::Overlap> lanes{comm::Overlap::measured};
+  int prompt = 16, tokens = 32, rounds = 3, streams = 1;
   std::vector<Rival> rivals;
 };
 
@@ -105,6 +108,19 @@ Options parse(int argc, char** argv) {
     } else if (name == "--prompt") o.prompt = number();
     else if (name == "--tokens") o.tokens = number();
     else if (name == "--rounds") o.rounds = number();
+    else if (name == "--streams") o.streams = number();
+    else if (name == "--lanes") {
+      o.lanes.clear();
+      std::istringstream names(value());
+      using enum comm::Overlap;
+      const std::map<std::string, comm::Overlap> known{{"measured", measured}, {"off", never}, {"on", always}};
+      for (std::string one; std::getline(names, one, ',');) {
+        const auto found = known.find(one);
+        if (found == known.end()) usage("Lanes are measured, off or on.");
+        o.lanes.push_back(found->second);
+      }
+      if (o.lanes.empty()) usage("--lanes needs a word.");
+    }
     else if (name == "--switch") o.delay_switch = value();
     else if (name == "--networks") o.networks = value();
     else if (name == "--rival" || name == "--rival-alone") {
@@ -218,12 +234,13 @@ struct Order {
   uint16_t port[2];
   bool tcp;
   comm::Wire wire;
+  comm::Overlap overlap;
 };
 
 struct Answer {
   bool done = true;
   uint16_t port = 0;
-  double seconds = 0, collective_seconds = 0, prompt_seconds = 0;
+  double seconds = 0, collective_seconds = 0, prompt_seconds = 0, prompt_collective_seconds = 0;
   char text[300] = "";
 };
 
@@ -236,6 +253,10 @@ class Current final : public comm::Communicator {
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
   void all_reduce_sum(float* data, size_t count, const comm::IdleWork& idle) override { group->all_reduce_sum(data, count, idle); }
+  void start_all_reduce(float* data, size_t count, size_t whole) override { group->start_all_reduce(data, count, whole); }
+  void progress() noexcept override { group->progress(); }
+  void finish_all_reduce() override { group->finish_all_reduce(); }
+  size_t overlap_from() const noexcept override { return group->overlap_from(); }
   void gather(const void* send, size_t bytes, void* receive, int root) override { group->gather(send, bytes, receive, root); }
   void broadcast(void* data, size_t bytes, int root) override { group->broadcast(data, bytes, root); }
   void broadcast_blob(std::vector<std::byte>& blob, int root) override { group->broadcast_blob(blob, root); }
@@ -300,7 +321,8 @@ class Rank {
       bench::ModelOptions m;
       m.weights = o.weights;
       m.positions = o.prompt + o.tokens;
-      m.step_tokens = o.prompt;
+      m.streams = o.streams;
+      m.step_tokens = o.prompt * o.streams;
       m.threads = threads;
       m.rank = rank;
       m.ranks = ranks;
@@ -328,6 +350,7 @@ class Rank {
           // A core of its own: spinning takes nothing from anyone.
           g.spin_micros = 200;
           g.wire = order.wire;
+          g.overlap = order.overlap;
           g.transport = order.tcp ? comm::Transport::tcp : comm::Transport::automatic;
           comm.group.reset();
           door = std::make_unique<comm::TcpGroup>(order.host[rank], g);
@@ -354,21 +377,27 @@ class Rank {
 
   static void decode(engine::Engine& engine, const Options& o, Answer& answer) {
     const int blocks = (o.prompt + o.tokens + bench::kBlock - 1) / bench::kBlock;
-    bench::Piece piece{0, 0, {}, true};
-    for (int i = 0; i < o.prompt; ++i) piece.tokens.push_back((i * 7919 + 13) % o.shape->vocab);
+    std::vector<bench::Piece> pieces;
+    for (int stream = 0; stream < o.streams; ++stream) {
+      bench::Piece& piece = pieces.emplace_back(bench::Piece{stream, 0, {}, true});
+      for (int i = 0; i < o.prompt; ++i) piece.tokens.push_back((i * 7919 + stream * 31 + 13) % o.shape->vocab);
+    }
     for (int step = 0; step <= o.tokens; ++step) {
-      auto plan = bench::plan_of({piece}, blocks);
+      auto plan = bench::plan_of(pieces, blocks);
       engine::StepOutcome outcome;
       const auto began = Clock::now();
       engine.step(plan, outcome);
       const double took = std::chrono::duration<double>(Clock::now() - began).count();
       if (step == 0) {
         answer.prompt_seconds = took;
+        answer.prompt_collective_seconds = outcome.comm_micros / 1e6;
       } else {
         answer.seconds += took;
         answer.collective_seconds += outcome.comm_micros / 1e6;
       }
-      piece = {0, o.prompt + step, {outcome.tokens[0].id}, true};
+      for (int stream = 0; stream < o.streams; ++stream) {
+        pieces[stream] = {stream, o.prompt + step, {outcome.tokens[static_cast<size_t>(stream)].id}, true};
+      }
     }
     engine.close();
   }
@@ -389,9 +418,10 @@ double median(std::vector<double> values) {
   return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-Answer run_split(Rank& root, Rank& other, const Network& network, comm::Wire wire) {
+Answer run_split(Rank& root, Rank& other, const Network& network, comm::Wire wire, comm::Overlap lanes) {
   Order order{};
   order.wire = wire;
+  order.overlap = lanes;
   std::snprintf(order.host[0], sizeof order.host[0], "%s", network.host[0].c_str());
   std::snprintf(order.host[1], sizeof order.host[1], "%s", network.host[1].c_str());
   order.tcp = network.name != "shared";
@@ -442,31 +472,44 @@ void run(const Options& o) {
   const std::vector<Network> networks = setup.make(o);
   Rank alone(o, 0, 1, {0}), both(o, 0, 1, {0, 1}), root(o, 0, 2, {0}), other(o, 1, 2, {1});
   for (Rank* rank : {&alone, &both, &root, &other}) rank->answer();
-  std::printf("%s %s, %d tokens after %d, %d rounds\n", o.shape->name, o.weights_name.c_str(), o.tokens, o.prompt, o.rounds);
+  std::printf("%s %s, %d tokens after %d, %d streams, %d rounds\n", o.shape->name, o.weights_name.c_str(), o.tokens, o.prompt, o.streams,
+              o.rounds);
   std::fflush(stdout);
 
   const std::string one_name = "one rank, one thread", two_name = "one rank, two threads";
-  std::map<std::string, std::vector<double>> speed, share, prompt;
-  const auto column = [](const Network& network, comm::Wire wire) { return network.name + " " + comm::wire_name(wire); };
+  std::map<std::string, std::vector<double>> speed, share, prompt, prompt_share;
+  // A wire with each choice of lanes.
+  std::vector<std::pair<comm::Wire, comm::Overlap>> ways;
+  for (const comm::Wire wire : o.wires) {
+    for (const comm::Overlap lanes : o.lanes) ways.emplace_back(wire, lanes);
+  }
+  const auto way_name = [&](const auto& way) {
+    std::string name = comm::wire_name(way.first);
+    if (way.second == comm::Overlap::never) name += ", no lanes";
+    if (way.second == comm::Overlap::always) name += ", lanes";
+    return name;
+  };
+  const auto column = [&](const Network& network, const auto& way) { return network.name + " " + way_name(way); };
   Order order{};
   order.kind = Order::run;
   for (int round = 0; round < o.rounds; ++round) {
     for (const auto& [rank, name] : {std::pair{&alone, &one_name}, std::pair{&both, &two_name}}) {
       rank->tell(order);
       const Answer answer = rank->answer();
-      speed[*name].push_back(o.tokens / answer.seconds);
-      prompt[*name].push_back(o.prompt / answer.prompt_seconds);
+      speed[*name].push_back(o.tokens * o.streams / answer.seconds);
+      prompt[*name].push_back(o.prompt * o.streams / answer.prompt_seconds);
     }
     for (const Rival& rival : o.rivals) {
       if (rival.alone) speed[rival.name].push_back(run_rival(rival, nullptr));
     }
     for (const Network& network : networks) {
-      for (const comm::Wire wire : o.wires) {
-        const Answer answer = run_split(root, other, network, wire);
-        const std::string name = column(network, wire);
-        speed[name].push_back(o.tokens / answer.seconds);
+      for (const auto& way : ways) {
+        const Answer answer = run_split(root, other, network, way.first, way.second);
+        const std::string name = column(network, way);
+        speed[name].push_back(o.tokens * o.streams / answer.seconds);
         share[name].push_back(answer.collective_seconds / answer.seconds);
-        prompt[name].push_back(o.prompt / answer.prompt_seconds);
+        prompt_share[name].push_back(answer.prompt_collective_seconds / answer.prompt_seconds);
+        prompt[name].push_back(o.prompt * o.streams / answer.prompt_seconds);
       }
       for (const Rival& rival : o.rivals) {
         if (!rival.alone && !network.space[0].empty()) speed[rival.name + "/" + network.name].push_back(run_rival(rival, &network));
@@ -477,24 +520,26 @@ void run(const Options& o) {
   const double one = median(speed[one_name]), one_prompt = median(prompt[one_name]);
   const auto print_prompt = [&](const std::string& name) {
     const double mine = median(prompt[name]);
-    if (o.prompt >= kSpokenPrompt) std::printf("  prompt %8.1f tok/s  %5.2fx", mine, mine / one_prompt);
+    if (o.prompt * o.streams < kSpokenPrompt) return;
+    std::printf("  prompt %8.1f tok/s  %5.2fx", mine, mine / one_prompt);
+    if (prompt_share.count(name)) std::printf("  collectives %4.1f %%", 100 * median(prompt_share[name]));
   };
   for (const std::string& name : {one_name, two_name}) {
-    std::printf("  %-40s %8.2f tok/s  %5.2fx", name.c_str(), median(speed[name]), median(speed[name]) / one);
+    std::printf("  %-48s %8.2f tok/s  %5.2fx", name.c_str(), median(speed[name]), median(speed[name]) / one);
     print_prompt(name);
     std::printf("\n");
   }
   for (const Rival& rival : o.rivals) {
-    if (rival.alone) std::printf("  %-40s %8.2f tok/s\n", rival.name.c_str(), median(speed[rival.name]));
+    if (rival.alone) std::printf("  %-48s %8.2f tok/s\n", rival.name.c_str(), median(speed[rival.name]));
   }
   std::printf("  two ranks, one core each:\n");
   for (const Network& network : networks) {
     double mine = 0;
-    for (const comm::Wire wire : o.wires) {
-      const std::string name = column(network, wire);
+    for (const auto& way : ways) {
+      const std::string name = column(network, way);
       mine = median(speed[name]);
-      std::printf("%s  %-40s %8.2f tok/s  %5.2fx  collectives %4.1f %%", wire == o.wires[0] ? "" : "\n",
-                  (network.title + ", " + comm::wire_name(wire)).c_str(), mine, mine / one, 100 * median(share[name]));
+      std::printf("%s  %-48s %8.2f tok/s  %5.2fx  collectives %4.1f %%", way == ways[0] ? "" : "\n",
+                  (network.title + ", " + way_name(way)).c_str(), mine, mine / one, 100 * median(share[name]));
       print_prompt(name);
     }
     for (const Rival& rival : o.rivals) {

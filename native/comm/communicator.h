@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -68,6 +69,22 @@ class Communicator {
   // and added in f32 in rank order.
   virtual void all_reduce_sum(float* data, size_t count, const IdleWork& idle = {}) = 0;
 
+  // The same in two steps, between which the caller computes: start_all_reduce() returns while the exchange is on its way and
+  // finish_all_reduce() waits for the oldest that was started. Up to kInFlight at a time, nothing else in between. `data`
+  // belongs to the exchange until its end. `whole` >= count: these values are a part of so many, and come out as if all of
+  // them were reduced at once, where the part begins at a multiple of kPartValues of them.
+  //
+  // progress() moves what can be moved, from the communicator's own thread; without it only what fits the system's buffers
+  // moves while the caller computes. It never throws: a failure shows in the next call that does.
+  static constexpr int kInFlight = 2;
+  static constexpr size_t kPartValues = 64;
+  virtual void start_all_reduce(float* data, size_t count, size_t /*whole*/) { all_reduce_sum(data, count); }
+  virtual void progress() noexcept {}
+  virtual void finish_all_reduce() {}
+  // How many values an all-reduce must have for this to be worth while: then much of its time is waiting for the network. The
+  // same on all ranks.
+  virtual size_t overlap_from() const noexcept { return std::numeric_limits<size_t>::max(); }
+
   // Root's receive[size * bytes] gets every rank's send[bytes] in rank order. `receive` is ignored on other ranks.
   virtual void gather(const void* send, size_t bytes, void* receive, int root) = 0;
 
@@ -100,6 +117,11 @@ std::optional<Wire> wire_named(std::string_view name) noexcept;
 
 enum class Algorithm : uint8_t { measured, one_shot, two_shot };
 
+// Whether collectives and computing take place at once (Communicator::overlap_from): where the network was measured to be slow
+// enough, never, or for all sizes. What rank 0 says counts; the environment variable LANYARD_LANES=0|1 there overrides it (for
+// measuring).
+enum class Overlap : uint8_t { measured, never, always };
+
 // What carries the data of a pair of ranks. `automatic`: memory that both map where they are processes of one user on one
 // machine, TCP otherwise; the ranks find out when they join.
 enum class Transport : uint8_t { automatic, tcp };
@@ -124,6 +146,7 @@ struct GroupOptions {
   size_t max_blob = size_t{256} << 20;
   // `measured` times both at connect when size > 2 and agrees on the crossover; the others force one (tests).
   Algorithm algorithm = Algorithm::measured;
+  Overlap overlap = Overlap::measured;
   // A pair shares memory if both its ranks say `automatic`.
   Transport transport = Transport::automatic;
 };

@@ -50,6 +50,8 @@ class DataLink {
   bool received() const noexcept { return !any_ && received_[0] == incoming_[0].bytes && received_[1] == incoming_[1].bytes; }
   bool received_first() const noexcept { return !any_ && received_[0] == incoming_[0].bytes; }
   size_t received(int phase) const noexcept { return received_[static_cast<size_t>(phase)]; }
+  uint32_t sending() const noexcept { return send_sequence_; }  // the message that was started last
+  uint32_t receiving() const noexcept { return receive_sequence_; }
   virtual bool inside_frame() const noexcept = 0;
 
   // Sleeping: poll() on fd() for the events that before_sleep() returns, then tell after_sleep() what it found. 0 when

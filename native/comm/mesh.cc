@@ -15,7 +15,6 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr size_t kAlign = 64;
 // A rank's failure is told to the others before it is thrown here, but not waited for longer than this.
 constexpr auto kAnnounce = milliseconds(150);
 // When a data connection ends, the control channel usually knows why within this time.
@@ -24,8 +23,6 @@ constexpr auto kCause = milliseconds(250);
 constexpr auto kAfterGoodbye = milliseconds(1000);
 // Polite spinning begins after this: other ranks of the same machine may need the core.
 constexpr auto kImpolite = microseconds(20);
-
-size_t aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 microseconds spin_time(int requested) {
   if (requested >= 0) return microseconds(requested);
@@ -42,20 +39,6 @@ inline void relax() noexcept {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
-}
-
-struct Range {
-  size_t begin;
-  size_t end;
-  size_t size() const { return end - begin; }
-};
-
-// The part of `count` elements that a rank reduces in two-shot: whole blocks of `block`.
-Range slice_of(int rank, int size, size_t count, size_t block) {
-  const size_t r = static_cast<size_t>(rank), n = static_cast<size_t>(size), blocks = (count + block - 1) / block;
-  const size_t each = blocks / n, rest = blocks % n;
-  const size_t begin = r * each + std::min(r, rest), end = begin + each + (r < rest ? 1 : 0);
-  return {std::min(begin * block, count), std::min(end * block, count)};
 }
 
 }  // namespace
@@ -114,10 +97,10 @@ void MeshCommunicator::throw_if_failed() {
   state_->raise();
 }
 
-uint32_t MeshCommunicator::begin() {
+uint32_t MeshCommunicator::begin(bool beside) {
   throw_if_failed();
+  if (in_flight_ > 0 && !beside) throw std::logic_error("an all-reduce is on its way");
   shareable_ = 0;
-  last_arrival_ = rank_;
   ++stats_.operations;
   return ++sequence_;
 }
@@ -131,36 +114,59 @@ uint8_t* MeshCommunicator::scratch(size_t bytes) {
   return scratch_.get();
 }
 
-// Moves bytes both ways on all connections until every started message is through. `step` runs after each progress.
-template <typename Step>
-void MeshCommunicator::drive(const Wait& wait, Step step) {
+// Is this connection through with what is waited for?
+bool MeshCommunicator::sent(const DataLink& peer, const Wait& wait) {
+  return (wait.exchange && peer.sending() != wait.exchange->sequence) ? static_cast<int32_t>(peer.sending() - wait.exchange->sequence) > 0
+                                                                     : peer.sent();
+}
+
+bool MeshCommunicator::received(const DataLink& peer, const Wait& wait) {
+  return (wait.exchange && peer.receiving() != wait.exchange->sequence)
+             ? static_cast<int32_t>(peer.receiving() - wait.exchange->sequence) > 0
+             : peer.received();
+}
+
+// Once both ways on all connections; true when anything moved. waiting: whoever comes now has been waited for.
+bool MeshCommunicator::move(const Wait& wait, bool waiting) {
+  bool moved = false;
+  const auto check = [&](DataLink& peer, DataLink::Progress progress) {
+    if (progress == DataLink::Progress::closed) on_closed(peer.rank());
+    if (progress == DataLink::Progress::corrupt) on_corrupt(peer.rank(), wait.op);
+    moved |= progress == DataLink::Progress::some;
+  };
+  for (DataLink* peer : peers_) {
+    do {
+      check(*peer, peer->pump_send(in_flight(peer->sending()) ? exchange(peer->sending()).shareable : shareable_));
+    } while (peer->sent() && send_next(*peer));
+  }
+  for (DataLink* peer : peers_) {
+    do {
+      if (peer->received()) continue;
+      const bool had_first = peer->received_first();
+      check(*peer, peer->pump_receive());
+      // By first phases: in the second a rank that is not late itself passes on the wait for another.
+      const bool is_first = !had_first && peer->received_first();
+      if (waiting && is_first && wait.exchange && peer->receiving() == wait.exchange->sequence) {
+        wait.exchange->last_arrival = peer->rank();
+      }
+    } while (peer->received() && receive_next(*peer));
+  }
+  return moved;
+}
+
+// Moves bytes until what is waited for is through on all connections.
+void MeshCommunicator::finish(const Wait& wait) {
   bool has_work = wait.meanwhile.step != nullptr;
   const auto started = Clock::now();
   auto idle_since = started;
   auto deadline = wait.idle ? Clock::time_point::max() : std::max(started + options_.op_timeout, wait.at_least);
   bool first_look = true;
   for (;;) {
-    bool moved = false, pending = false;
-    for (DataLink* peer : peers_) {
-      const auto progress = peer->pump_send(shareable_);
-      if (progress == DataLink::Progress::closed) on_closed(peer->rank());
-      if (progress == DataLink::Progress::corrupt) on_corrupt(peer->rank(), wait.op);
-      moved |= progress == DataLink::Progress::some;
-      pending |= !peer->sent();
-    }
-    for (DataLink* peer : peers_) {
-      if (peer->received()) continue;
-      const bool had_first = peer->received_first();
-      const auto progress = peer->pump_receive();
-      if (progress == DataLink::Progress::closed) on_closed(peer->rank());
-      if (progress == DataLink::Progress::corrupt) on_corrupt(peer->rank(), wait.op);
-      moved |= progress == DataLink::Progress::some;
-      pending |= !peer->received();
-      // By first phases: in the second a rank that is not late itself passes on the wait for another.
-      if (!had_first && peer->received_first() && !first_look) last_arrival_ = peer->rank();
-    }
+    const bool moved = move(wait, !first_look);
     first_look = false;
-    if (moved) step();
+    if (moved) advance_all();
+    bool pending = false;
+    for (const DataLink* peer : peers_) pending |= !sent(*peer, wait) || !received(*peer, wait);
     if (!pending) break;
     throw_if_failed();
     const auto now = Clock::now();
@@ -186,10 +192,6 @@ void MeshCommunicator::drive(const Wait& wait, Step step) {
   if (wait.counted) stats_.seconds += std::chrono::duration<double>(Clock::now() - started).count();
 }
 
-void MeshCommunicator::finish(const Wait& wait) {
-  drive(wait, [] {});
-}
-
 void MeshCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, Clock::time_point idle_since,
                                       Clock::time_point deadline) {
   const auto name = [](int rank) { return "rank " + std::to_string(rank); };
@@ -202,14 +204,14 @@ void MeshCommunicator::give_up_if_late(const Wait& wait, Clock::time_point now, 
   }
   if (now < deadline) return;
   for (const DataLink* peer : peers_) {
-    if (peer->sent() && peer->received()) continue;
+    if (sent(*peer, wait) && received(*peer, wait)) continue;
     if (wait.idle && state_->left_ranks() != 0) {
       for (int rank = 0; rank < size_; ++rank) {
         if (state_->left(rank)) fail(Failure::aborted, rank, name(rank) + " left the group");
       }
     }
     fail(Failure::group_timeout, peer->rank(),
-         name(peer->rank()) + " did not come through operation " + std::to_string(sequence_) + " (" + op_name(wait.op) +
+         name(peer->rank()) + " did not come through operation " + std::to_string(wait.exchange ? wait.exchange->sequence : sequence_) + " (" + op_name(wait.op) +
              ") within " + std::to_string(options_.op_timeout.count()) + " ms");
   }
 }
@@ -230,80 +232,6 @@ void MeshCommunicator::sleep_until(Clock::time_point deadline) {
   ::poll(polled.data(), count, static_cast<int>(std::max<int64_t>(limit.count(), 0)));
   for (size_t i = 1; i < count; ++i) peers_[i - 1]->after_sleep(polled[i].revents);
   if ((polled[0].revents & POLLIN) != 0) state_->drain_caller_wake();
-}
-
-void MeshCommunicator::all_reduce_sum(float* data, size_t count, const IdleWork& idle) {
-  if (size_ == 1) begin();  // a sum of one is itself, unrounded
-  else if (wire_bytes(options_.wire, count) >= two_shot_from_) two_shot(data, count, idle);
-  else one_shot(data, count, idle);
-  ++stats_.last[static_cast<size_t>(last_arrival_)];
-}
-
-void MeshCommunicator::one_shot(float* data, size_t count, const IdleWork& idle) {
-  const uint32_t sequence = begin();
-  const Wire wire = options_.wire;
-  const size_t bytes = wire_bytes(wire, count), stride = aligned(bytes);
-  uint8_t* const parts_memory = scratch(stride * static_cast<size_t>(size_));
-  std::array<const uint8_t*, kMaxRanks> parts{};
-  for (int r = 0; r < size_; ++r) parts[static_cast<size_t>(r)] = parts_memory + stride * static_cast<size_t>(r);
-  uint8_t* const own = parts_memory + stride * static_cast<size_t>(rank_);
-  to_wire(wire, data, count, own);
-  for (DataLink* peer : peers_) {
-    peer->send(Op::all_reduce, sequence, {own, bytes});
-    peer->receive(Op::all_reduce, sequence, {parts_memory + stride * static_cast<size_t>(peer->rank()), bytes});
-  }
-  size_t summed = 0;
-  drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
-    size_t ready = bytes;
-    for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
-    const size_t n = whole_values(wire, ready, count) - summed;
-    if (n == 0) return;
-    std::array<const uint8_t*, kMaxRanks> from{};
-    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + wire_bytes(wire, summed);
-    sum_in_rank_order(wire, from.data(), size_, n, data + summed);
-    summed += n;
-  });
-}
-
-void MeshCommunicator::two_shot(float* data, size_t count, const IdleWork& idle) {
-  const uint32_t sequence = begin();
-  const Wire wire = options_.wire;
-  // Where a block's first element is on the wire.
-  const auto at = [wire](size_t element) { return wire_bytes(wire, element); };
-  const size_t whole = aligned(at(count));
-  const Range own = slice_of(rank_, size_, count, wire_block(wire));
-  const size_t own_bytes = at(own.size()), stride = aligned(own_bytes);
-  // own partials, then the whole result as it arrives, then this rank's slice from every other rank
-  uint8_t* const partial = scratch(2 * whole + stride * static_cast<size_t>(size_));
-  uint8_t* const result = partial + whole;
-  uint8_t* const slices = result + whole;
-  to_wire(wire, data, count, partial);
-  std::array<const uint8_t*, kMaxRanks> parts{};
-  parts[static_cast<size_t>(rank_)] = partial + at(own.begin);
-  for (DataLink* peer : peers_) {
-    const Range theirs = slice_of(peer->rank(), size_, count, wire_block(wire));
-    uint8_t* const part = slices + stride * static_cast<size_t>(peer->rank());
-    parts[static_cast<size_t>(peer->rank())] = part;
-    peer->send(Op::all_reduce, sequence, {partial + at(theirs.begin), at(theirs.size())},
-               {result + at(own.begin), own_bytes});
-    peer->receive(Op::all_reduce, sequence, {part, own_bytes}, {result + at(theirs.begin), at(theirs.size())});
-  }
-  size_t summed = 0;
-  drive({.op = Op::all_reduce, .meanwhile = idle}, [&] {
-    size_t ready = own_bytes;
-    for (const DataLink* peer : peers_) ready = std::min(ready, peer->received(0));
-    const size_t n = whole_values(wire, ready, own.size()) - summed;
-    if (n == 0) return;
-    std::array<const uint8_t*, kMaxRanks> from{};
-    for (int r = 0; r < size_; ++r) from[static_cast<size_t>(r)] = parts[static_cast<size_t>(r)] + wire_bytes(wire, summed);
-    float* const to = data + own.begin + summed;
-    sum_in_rank_order(wire, from.data(), size_, n, to);
-    to_wire(wire, to, n, result + at(own.begin + summed));
-    summed += n;
-    shareable_ = at(summed);
-  });
-  // Everyone uses the rounded sums, their owner too.
-  from_wire(wire, result, count, data);
 }
 
 void MeshCommunicator::gather(const void* send, size_t bytes, void* receive, int root) {

@@ -1,4 +1,7 @@
 // What ranks of a mesh do between joining and use.
+#include <cstdlib>
+#include <cstring>
+
 #include "mesh.h"
 #include "shared_link.h"
 #include "wire.h"
@@ -10,6 +13,7 @@ using std::chrono::milliseconds;
 void MeshCommunicator::prepare(Clock::time_point until) {
   share_memory(until);
   choose_algorithm();
+  choose_overlap();
   before_ = {};
   before_ = stats();
   const size_t ranks = stats_.last.size();
@@ -103,6 +107,15 @@ void MeshCommunicator::choose_algorithm() {
   }
   broadcast(&from, sizeof from, 0);
   two_shot_from_ = from;
+}
+
+// Exchanges through shared memory, or over loopback and fast networks, are work of the processor, of which nothing can be hidden.
+void MeshCommunicator::choose_overlap() {
+  if (size_ == 1) return;
+  Overlap overlap = options_.overlap;
+  if (const char* wanted = std::getenv("LANYARD_LANES")) overlap = std::strcmp(wanted, "0") == 0 ? Overlap::never : Overlap::always;
+  broadcast(&overlap, sizeof overlap, 0);
+  overlap_from_ = overlap == Overlap::always ? 0 : kNever;
 }
 
 }  // namespace lanyard::comm

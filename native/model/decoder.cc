@@ -91,22 +91,71 @@ Decoder::Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress
 }
 
 void Decoder::forward(const ops::Batch& batch, comm::Communicator& comm, const std::atomic<bool>& stop) {
-  batch_ = batch;
+  enter(nullptr);
+  step_ = batch_ = batch;
   comm_micros_ = 0;
-  ops_.begin(batch, *cache_);
-  ops_.embed(*weights_.embed, spec_.decoder.embed_scale, x_);
+  const bool divided = comm.size() > 1 && batch.tokens * partial_.stride >= comm.overlap_from() && cut_lanes(batch, lanes_);
+  // Each lane in turn; one that is nothing but the step is entered already.
+  const auto each_lane = [&](auto&& f) {
+    if (!divided) return f();
+    for (Lane& lane : lanes_) {
+      enter(&lane);
+      f();
+    }
+  };
+  if (divided) {
+    const ops::Batch both[] = {lanes_[0].batch, lanes_[1].batch};
+    ops_.begin_lanes(both, ops::Ops::kLanes, *cache_);
+  } else {
+    ops_.begin(batch, *cache_);
+  }
+  each_lane([&] { ops_.embed(*weights_.embed, spec_.decoder.embed_scale, x_); });
   for (int layer = 0; layer < spec_.decoder.layers; ++layer) {
     if (stop.load(std::memory_order_relaxed)) throw Error("aborted", "The step was aborted.");
-    attention_block(layer, comm);
-    ffn_block(layer, comm);
+    each_lane([&] {
+      settle(comm);
+      attention_block(layer, comm);
+    });
+    each_lane([&] {
+      settle(comm);
+      ffn_block(layer, comm);
+    });
   }
+  each_lane([&] { settle(comm); });
+  enter(nullptr);
 }
 
-void Decoder::reduce(comm::Communicator& comm, const ops::Matrix* next) {
-  if (comm.size() == 1) return;
+void Decoder::enter(Lane* lane) {
+  if (lane == lane_) return;
+  const int start = lane ? lane->start : 0, left = lane_ ? lane_->start : 0;
+  x_.data += (start - left) * static_cast<ptrdiff_t>(x_.stride);
+  partial_.data += (start - left) * static_cast<ptrdiff_t>(partial_.stride);
+  batch_ = lane ? lane->batch : step_;
+  lane_ = lane;
+  ops_.use_lane(lane ? static_cast<int>(lane - lanes_) : 0);
+}
+
+void Decoder::reduce(comm::Communicator& comm, const ops::Matrix* next, const ops::Norm& norm) {
+  const size_t width = spec_.decoder.hidden;
+  if (comm.size() > 1) {
+    const auto start = std::chrono::steady_clock::now();
+    const size_t count = batch_.tokens * partial_.stride;
+    if (lane_) ops_.start_all_reduce(comm, partial_.data, count, step_.tokens * partial_.stride);
+    else ops_.all_reduce(comm, partial_.data, count, next);
+    comm_micros_ += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  }
+  if (!lane_) return ops_.add(x_, partial_, norm, batch_.tokens, width);
+  lane_->norm = norm;
+  lane_->waiting = true;
+}
+
+void Decoder::settle(comm::Communicator& comm) {
+  if (!lane_ || !lane_->waiting) return;
   const auto start = std::chrono::steady_clock::now();
-  ops_.all_reduce(comm, partial_.data, batch_.tokens * partial_.stride, next);
+  ops_.finish_all_reduce(comm);
   comm_micros_ += std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  lane_->waiting = false;
+  ops_.add(x_, partial_, lane_->norm, batch_.tokens, spec_.decoder.hidden);
 }
 
 void Decoder::attention_block(int index, comm::Communicator& comm) {
@@ -126,8 +175,7 @@ void Decoder::attention_block(int index, comm::Communicator& comm) {
     ops_.zero(partial_.data, tokens * partial_.stride);  // no heads here: the others' sums only
     if (layer.o_bias) ops_.add(partial_, {layer.o_bias, 0}, {}, tokens, d.hidden);
   }
-  reduce(comm, d.layer_moe[index] ? layer.router.get() : layer.gate_up.get());
-  ops_.add(x_, partial_, norm(layer.attn_post_norm), tokens, d.hidden);
+  reduce(comm, d.layer_moe[index] ? layer.router.get() : layer.gate_up.get(), norm(layer.attn_post_norm));
 }
 
 // Scores and weighted sums are taken over latents: what makes a head's keys of them is multiplied into its query instead, what
@@ -151,8 +199,7 @@ void Decoder::ffn_block(int index, comm::Communicator& comm) {
   const DecoderSpec& d = spec_.decoder;
   const LayerWeights& layer = weights_.layers[index];
   d.layer_moe[index] ? mixture(layer) : dense(layer);
-  reduce(comm, index + 1 < d.layers ? weights_.layers[index + 1].qkv.get() : weights_.lm_head.get());
-  ops_.add(x_, partial_, norm(layer.ffn_post_norm), batch_.tokens, d.hidden);
+  reduce(comm, index + 1 < d.layers ? weights_.layers[index + 1].qkv.get() : weights_.lm_head.get(), norm(layer.ffn_post_norm));
 }
 
 void Decoder::dense(const LayerWeights& layer) {

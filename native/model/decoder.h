@@ -7,6 +7,7 @@
 
 #include "../comm/communicator.h"
 #include "../ops/ops.h"
+#include "lanes.h"
 #include "spec.h"
 #include "weights.h"
 
@@ -37,17 +38,26 @@ class Decoder {
   void ffn_block(int layer, comm::Communicator& comm);
   void dense(const LayerWeights& layer);
   void mixture(const LayerWeights& layer);
-  // `next` is the weight that is read first afterwards, or null.
-  void reduce(comm::Communicator& comm, const ops::Matrix* next);
+  // Sums partial_ over the ranks, norms it and adds it to x_: at once, or, when this is a lane, by settle(). `next` is the weight
+  // that is read first afterwards, or null.
+  void reduce(comm::Communicator& comm, const ops::Matrix* next, const ops::Norm& norm);
+  // Waits for the sum of this lane that is on its way.
+  void settle(comm::Communicator& comm);
+  // Makes batch_, x_ and partial_ this lane's; null: the whole step's.
+  void enter(Lane* lane);
   ops::Norm norm(const float* weight) const { return {weight, spec_.decoder.norm_eps}; }
 
   const EngineSpec& spec_;
   ops::Ops& ops_;
   Weights weights_;
   std::unique_ptr<ops::KvCache> cache_;
-  ops::Batch batch_;
+  ops::Batch step_;       // the whole step
+  Lane lanes_[ops::Ops::kLanes];
+  Lane* lane_ = nullptr;  // the one that is computed; null: all tokens at once
   double comm_micros_ = 0;
 
+  // Of the lane that is computed. What only lives within a block is shared by all lanes.
+  ops::Batch batch_;
   ops::Rows x_;           // [T, hidden] residual stream
   ops::Rows partial_;     // [T, hidden] what a block adds to it
   ops::Rows qkv_;         // [T, (query + 2 kv) * head_dim]

@@ -18,12 +18,19 @@ inline uint64_t mix(uint64_t x) {
 
 inline uint64_t draw_key(uint64_t seed, uint64_t drawn) { return mix(mix(seed) + drawn); }
 
-// No value of gumbel() is larger: 52 random bits.
-inline constexpr double kLargestNoise = 37.0;
+inline constexpr int kRandomBits = 52;
 
-inline double gumbel(uint64_t key, int32_t id) {
-  const double uniform = (static_cast<double>(mix(key ^ mix(static_cast<uint32_t>(id))) >> 12) + 0.5) * 0x1p-52;
-  return -std::log(-std::log(uniform));
+// [0, 2^52): the random number of an id.
+inline uint64_t random_bits(uint64_t key, int32_t id) { return mix(key ^ mix(static_cast<uint32_t>(id))) >> (64 - kRandomBits); }
+
+inline double gumbel_of(uint64_t bits) { return -std::log(-std::log((static_cast<double>(bits) + 0.5) * 0x1p-52)); }
+
+inline double gumbel(uint64_t key, int32_t id) { return gumbel_of(random_bits(key, id)); }
+
+// Can a noise made of `bits` be as large as x, given e >= exp(-x)? With u the uniform number of the bits, -log u >= 1 - u, so a
+// noise of x or more needs 1 - u <= exp(-x). Without logarithms, and right for all but about one in e^x ids.
+inline bool may_reach(uint64_t bits, double e) {
+  return static_cast<double>((uint64_t{1} << kRandomBits) - bits) - 0.5 <= e * 0x1p52;
 }
 
 }  // namespace lanyard::ops

@@ -127,8 +127,8 @@ struct KvShape {
 };
 
 // How products treat activations. exact: f32, whatever the weights are kept in. fast: rounded to the weights' precision
-// (bf16 to bf16; int8 and int4 to int8 in groups of 64 and 32; low-bit types but f8g to int8 in the weights' groups); f32, f16
-// and f8g weights have exact products either way. In attention over a KV cache in bf16 or int8, fast rounds queries and
+// (bf16 and f8g to bf16; int8 and int4 to int8 in groups of 64 and 32; other low-bit types to int8 in the weights' groups); f32
+// and f16 weights have exact products either way. In attention over a KV cache in bf16 or int8, fast rounds queries and
 // weights to bf16; over one in f32 it is exact.
 // Either way a token's result does not depend on what else is in the batch.
 enum class Compute : uint8_t { exact, fast };
@@ -291,7 +291,12 @@ class Ops {
   virtual void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) = 0;
 
   // Takes the batch and computes the rotations of its positions.
-  virtual void begin(const Batch& batch, KvCache& cache) = 0;
+  void begin(const Batch& batch, KvCache& cache) { begin_lanes(&batch, 1, cache); }
+  // The same for a step whose tokens are computed in up to kLanes parts that take turns: what follows works on lane 0, and on
+  // another after use_lane().
+  static constexpr int kLanes = 2;
+  virtual void begin_lanes(const Batch* lanes, int count, KvCache& cache) = 0;
+  virtual void use_lane(int lane) = 0;
   // out[t] = table[ids[t]] * scale
   virtual void embed(const RowSource& table, float scale, Rows out) = 0;
   // out = norm(in)
@@ -313,6 +318,9 @@ class Ops {
   // data = sum over ranks. next: the weight that is read first afterwards, or null; fetching it may begin while the other
   // ranks are waited for.
   virtual void all_reduce(comm::Communicator& comm, float* data, size_t count, const Matrix* next) = 0;
+  // As the communicator's calls of these names. Between them other ops are computed, and the exchange goes on meanwhile.
+  virtual void start_all_reduce(comm::Communicator& comm, float* data, size_t count, size_t whole) = 0;
+  virtual void finish_all_reduce(comm::Communicator& comm) = 0;
   // x += norm(partial) (no norm: += partial, which may be one row for all tokens, with stride 0)
   virtual void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) = 0;
   // out[i] = in[rows[i]]; `rows` on the host

@@ -7,7 +7,7 @@ import type { SamplingParams } from '../../electron/contract/engine.ts'
 import { defaultSampling } from '../../electron/contract/engine.ts'
 import { modelFacts } from '../../electron/models/models.ts'
 import { small, writeMadeUpModel } from './made-up.ts'
-import { openRanks, part, readJson, testing, unevenSplit, type Ranks, type RanksOptions } from './ranks.ts'
+import { chunked, openRanks, part, readJson, testing, type Ranks, type RanksOptions, unevenSplit } from './ranks.ts'
 
 let folder = ''
 beforeAll(() => {
@@ -31,18 +31,6 @@ async function withRanks<T>(fractions: number[], body: (ranks: Ranks) => Promise
   } finally {
     await ranks.close()
   }
-}
-
-/** The logits of these tokens, fed in chunks of these sizes. */
-async function chunked(ranks: Ranks, tokens: number[], sizes: number[], slot = 0): Promise<Float32Array> {
-  const rows: Float32Array[] = []
-  let start = 0
-  for (const size of sizes) {
-    const step = part(slot, tokens.slice(start, start + size), start, { sample: null }, perSlot)
-    rows.push((await ranks.step([step], { logits: true })).logits!)
-    start += size
-  }
-  return Float32Array.from(rows.flatMap((row) => [...row]))
 }
 
 async function generate(ranks: Ranks, tokens: number[], count: number, params: SamplingParams, slot = 0): Promise<number[]> {

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <barrier>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include "../engine/engine.h"
@@ -22,9 +24,12 @@ namespace {
 // Ranks that are threads: collectives over shared memory. Not for speed.
 class Shared {
  public:
-  explicit Shared(int size) : size_(size), slots_(size), barrier_(size) {}
+  // lanes: steps are computed in lanes wherever they can be.
+  explicit Shared(int size, bool lanes = false) : size_(size), lanes_(lanes), slots_(size), barrier_(size) {}
   // How many collectives were given work for the time of waiting.
   int idle() const { return idle_; }
+  // How many all-reduces were started while another was on its way.
+  int beside() const { return beside_; }
 
   class Rank final : public comm::Communicator {
    public:
@@ -45,6 +50,22 @@ class Shared {
       shared_.barrier_.arrive_and_wait();
       std::copy(sum.begin(), sum.end(), data);
     }
+    // Nothing is summed before the end, and until then nobody finds what is on its way.
+    void start_all_reduce(float* data, size_t count, size_t whole) override {
+      CHECK(count < whole && under_way_.size() < kInFlight);
+      if (!under_way_.empty()) ++shared_.beside_;
+      under_way_.push_back({data, {data, data + count}});
+      std::fill_n(data, count, std::numeric_limits<float>::quiet_NaN());
+    }
+    void progress() noexcept override { ++looks_; }
+    void finish_all_reduce() override {
+      UnderWay& oldest = under_way_.front();
+      all_reduce_sum(oldest.values.data(), oldest.values.size(), {});
+      std::copy(oldest.values.begin(), oldest.values.end(), oldest.data);
+      under_way_.pop_front();
+    }
+    size_t overlap_from() const noexcept override { return shared_.lanes_ ? 0 : std::numeric_limits<size_t>::max(); }
+    int looks() const { return looks_; }
     void gather(const void* send, size_t bytes, void* receive, int root) override {
       shared_.slots_[rank_] = const_cast<void*>(send);
       shared_.barrier_.arrive_and_wait();
@@ -71,15 +92,22 @@ class Shared {
     comm::CommStats stats() const override { return {}; }
 
    private:
+    struct UnderWay {
+      float* data;
+      std::vector<float> values;
+    };
     Shared& shared_;
     int rank_;
+    std::deque<UnderWay> under_way_;
+    int looks_ = 0;
   };
 
  private:
   int size_;
+  bool lanes_;
   std::vector<void*> slots_;
   std::barrier<> barrier_;
-  std::atomic<int> idle_{0};
+  std::atomic<int> idle_{0}, beside_{0};
 };
 
 constexpr int kHidden = 48, kLayers = 2, kQuery = 6, kKv = 2, kDim = 16, kFfn = 90, kVocab = 333, kExperts = 4;
@@ -229,20 +257,26 @@ struct Run {
   std::vector<int32_t> ids;
 };
 
-Run run(const Model& m, const std::vector<model::RankSplit>& splits, bool moe, int threads, model::WeightType weights) {
+Run run(const Model& m, const std::vector<model::RankSplit>& splits, bool moe, int threads, model::WeightType weights,
+        bool lanes = false, ops::Compute compute = ops::Compute::exact) {
   const int size = static_cast<int>(splits.size());
-  Shared shared(size);
+  Shared shared(size, lanes);
+  const auto spec = [&](int rank) {
+    model::EngineSpec made = spec_of(m, splits[rank], moe, threads, weights);
+    made.compute = compute;
+    return made;
+  };
   std::vector<std::thread> followers;
   const model::Progress quiet = [](uint64_t, uint64_t) {};
   for (int r = 1; r < size; ++r) {
     followers.emplace_back([&, r] {
       Shared::Rank rank(shared, r);
-      engine::Engine engine(spec_of(m, splits[r], moe, threads, weights), rank, quiet);
+      engine::Engine engine(spec(r), rank, quiet);
       engine.follow();
     });
   }
   Shared::Rank root(shared, 0);
-  engine::Engine engine(spec_of(m, splits[0], moe, threads, weights), root, quiet);
+  engine::Engine engine(spec(0), root, quiet);
   Run result;
   std::vector<int32_t> tokens;
   for (int i = 0; i < 40; ++i) tokens.push_back((i * 31 + 7) % kVocab);
@@ -262,6 +296,9 @@ Run run(const Model& m, const std::vector<model::RankSplit>& splits, bool moe, i
   for (auto& follower : followers) follower.join();
   // Single tokens read ahead in every layer; the prompt of 40 does not.
   if (splits.size() > 1) CHECK(shared.idle() > 0 && shared.idle() <= 7 * 2 * kLayers * static_cast<int>(splits.size()), "%d", shared.idle());
+  // The prompt alone is long enough for lanes. Every exchange but the very first of them begins while another is on its way.
+  CHECK(shared.beside() == (lanes && size > 1 ? (4 * kLayers - 1) * size : 0), "%d", shared.beside());
+  CHECK((root.looks() > 0) == (lanes && size > 1));
   return result;
 }
 
@@ -285,6 +322,61 @@ void compare(const Model& m, bool moe, model::WeightType weights, double toleran
       CHECK(many.logits.size() == one.logits.size() && error < tolerance, "%zu ranks, %d threads: %g", splits.size(), threads, error);
       CHECK(many.ids == one.ids, "%zu ranks, %d threads: other tokens", splits.size(), threads);
     }
+  }
+}
+
+// Steps in lanes are the bits of steps without: a sequence that lies in both, one that lies in the second.
+void same_in_lanes(const Model& m, bool moe, model::WeightType weights, ops::Compute compute) {
+  for (const auto& splits : kSplits) {
+    for (const int threads : {1, 3}) {
+      const Run without = run(m, splits, moe, threads, weights, false, compute), with = run(m, splits, moe, threads, weights, true, compute);
+      CHECK(with.logits.size() == without.logits.size() &&
+                std::memcmp(with.logits.data(), without.logits.data(), with.logits.size() * sizeof(float)) == 0,
+            "%zu ranks, %d threads: other logits", splits.size(), threads);
+      CHECK(with.ids == without.ids, "%zu ranks, %d threads: other tokens", splits.size(), threads);
+    }
+  }
+}
+
+// Where a step is cut: at whole blocks, and every token in one lane.
+void cuts() {
+  for (const std::vector<int>& lengths : {std::vector{40, 1}, {33}, {64}, {65}, {1, 30, 2, 200}, {100, 100}, {512}}) {
+    std::vector<int32_t> first{0}, ids, positions, sequence;
+    for (size_t s = 0; s < lengths.size(); ++s) {
+      first.push_back(first.back() + lengths[s]);
+      for (int i = 0; i < lengths[s]; ++i) {
+        ids.push_back(static_cast<int32_t>(ids.size()));
+        positions.push_back(i);
+        sequence.push_back(static_cast<int32_t>(s));
+      }
+    }
+    ops::Batch batch;
+    batch.tokens = first.back();
+    batch.sequences = static_cast<int>(lengths.size());
+    batch.ids = ids.data();
+    batch.positions = positions.data();
+    batch.sequence = sequence.data();
+    batch.first = first.data();
+    model::Lane lanes[ops::Ops::kLanes];
+    CHECK(model::cut_lanes(batch, lanes));
+    CHECK(lanes[0].batch.tokens % model::kLaneTokens == 0 && lanes[1].start == lanes[0].batch.tokens);
+    int next = 0;
+    for (const model::Lane& lane : lanes) {
+      CHECK(lane.batch.tokens > 0 && lane.batch.ids[0] == next);
+      for (int s = 0; s < batch.sequences; ++s) {
+        for (int t = lane.batch.first[s]; t < lane.batch.first[s + 1]; ++t) CHECK(lane.batch.ids[t] == next++ && lane.batch.sequence[t] == s);
+      }
+    }
+    CHECK(next == batch.tokens);
+  }
+  ops::Batch small;
+  const int32_t first[] = {0, 32};
+  small.sequences = 1;
+  small.first = first;
+  model::Lane lanes[ops::Ops::kLanes];
+  for (const int tokens : {0, 1, 31, 32}) {
+    small.tokens = tokens;
+    CHECK(!model::cut_lanes(small, lanes));
   }
 }
 
@@ -334,6 +426,16 @@ int main() {
   for (const auto weights : {model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4, model::WeightType::i4x64}) {
     check::section("dense, fast: one result", [&] { one_result(dense, false, weights); });
     check::section("mixture, fast: one result", [&] { one_result(mixture, true, weights); });
+  }
+  check::section("where a step is cut", cuts);
+  for (const bool moe : {false, true}) {
+    const Model& m = moe ? mixture : dense;
+    check::section(moe ? "mixture, lanes are the bits of the whole" : "dense, lanes are the bits of the whole", [&] {
+      same_in_lanes(m, moe, model::WeightType::stored, ops::Compute::exact);
+      for (const auto weights : {model::WeightType::bf16, model::WeightType::i8, model::WeightType::i4}) {
+        same_in_lanes(m, moe, weights, ops::Compute::fast);
+      }
+    });
   }
   check::section("bad plans of rank 0 do not reach the others", [&] {
     const model::Progress quiet = [](uint64_t, uint64_t) {};

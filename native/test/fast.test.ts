@@ -100,15 +100,23 @@ describe.skipIf(!fixtures)('goldens, fast', () => {
 })
 
 /** A cut in whole groups of 32 columns, as the planner makes it. */
-function cutInGroups(facts: ModelFacts): RankSplit[] {
+function cutInGroups(facts: ModelFacts, fractions: number[]): RankSplit[] {
   const { decoder } = facts
-  const ffn = rangesOf(decoder.ffn, 32, [0.37, 0.63])
-  return unevenSplit(facts, [0.37], [2 * Math.round((decoder.queryHeads / 2) * 0.37)]).map((own, i) => ({ ...own, ffn: ffn[i]! }))
+  const ffn = rangesOf(decoder.ffn, 32, [...fractions, 1].map((f, i) => f - (fractions[i - 1] ?? 0)))
+  const heads = fractions.map((f) => 2 * Math.round((decoder.queryHeads / 2) * f))
+  return unevenSplit(facts, fractions, heads).map((own, i) => ({ ...own, ffn: ffn[i]! }))
 }
 
+// Blocks of FP8 are 128 columns wide: most of these borders lie within one.
+const borders = { 1: [], 2: [0.37], 3: [0.25, 0.6], 5: [0.1, 0.35, 0.5, 0.8] }
+
 describe.skipIf(!fixtures)('low-bit weights as stored, fast', () => {
-  const models = ['qwen2-gptq', 'qwen2-awq', 'Q8_0'] as const
-  test.each(models.flatMap((model) => [1, 2].map((count) => ({ model, count }))))('$model, $count ranks', async ({ model, count }) => {
+  const fp8 = ['llama-fp8-tensor', 'llama-fp8-channel', 'qwen3-fp8-block']
+  const cases = [
+    ...['qwen2-gptq', 'qwen2-awq', 'Q8_0'].flatMap((model) => ([1, 2] as const).map((count) => ({ model, count }))),
+    ...fp8.flatMap((model) => ([1, 2, 3, 5] as const).map((count) => ({ model, count }))),
+  ]
+  test.each(cases)('$model, $count ranks', async ({ model, count }) => {
     using folder = temporaryFolder()
     const family = model === 'Q8_0' ? 'llama' : model
     let place = path.join(fixtures ?? '', family)
@@ -116,12 +124,12 @@ describe.skipIf(!fixtures)('low-bit weights as stored, fast', () => {
     const tensors = readTensors(path.join(place, 'golden.safetensors'))
     if (model === 'Q8_0') {
       const file = path.join(folder.path, 'model.gguf')
-      writeFileSync(file, await makeGguf(place, model, 'llama-bpe'))
+      writeFileSync(file, await makeGguf(place, 'Q8_0', 'llama-bpe'))
       place = file
     }
     // Weights in f32 have exact products: what the rounding of activations alone changes is the difference from these.
     const exact = await openRanks(place, { weights: 'f32' })
-    const splits = count === 1 ? [] : cutInGroups(exact.facts)
+    const splits = cutInGroups(exact.facts, borders[count])
     const ranks = await openRanks(place, { weights: 'stored', compute: 'fast', ...(count > 1 ? { splits } : {}) })
     try {
       const got = await compare(ranks, golden, tensors, 1)
@@ -137,7 +145,7 @@ describe.skipIf(!fixtures)('low-bit weights as stored, fast', () => {
         `by ${got.mean.toFixed(3)} in the mean from the golden ones; ${got.equal} of ${got.compared} greedy tokens equal`,
       )
       expect(largest).toBeGreaterThan(1e-3)
-      expect(largest).toBeLessThan(0.9)
+      expect(largest).toBeLessThan(fp8.includes(model) ? 0.4 : 0.9)
       if (family !== 'llama') {
         expect(got.wide).toEqual([])
         expect(got.mean).toBeLessThan(0.15)

@@ -9,7 +9,7 @@ import { modelFacts } from '../../electron/models/models.ts'
 import { readGolden, writeGoldenModel } from '../../electron/models/testing/goldens/golden.ts'
 import { kvBytesPerToken } from '../../electron/placement/model.ts'
 import { splitsOf } from '../../electron/placement/split.ts'
-import { openRanks, part, unevenSplit, worst, type Ranks, type RanksOptions } from './ranks.ts'
+import { chunked, openRanks, part, type Ranks, type RanksOptions, unevenSplit, worst } from './ranks.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lanyard-latent-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -39,18 +39,6 @@ async function withRanks<T>(name: string, splits: RankSplit[] | null, body: (ran
   } finally {
     await ranks.close()
   }
-}
-
-/** The logits of these tokens, fed in chunks of these sizes. */
-async function chunked(ranks: Ranks, tokens: number[], sizes: number[], slot = 0): Promise<Float32Array> {
-  const rows: Float32Array[] = []
-  let start = 0
-  for (const size of sizes) {
-    const step = part(slot, tokens.slice(start, start + size), start, { sample: null }, perSlot)
-    rows.push((await ranks.step([step], { logits: true })).logits!)
-    start += size
-  }
-  return Float32Array.from(rows.flatMap((row) => [...row]))
 }
 
 const whole = (name: string, tokens: number[], options: RanksOptions = {}, splits: RankSplit[] | null = null) =>

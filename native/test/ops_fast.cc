@@ -28,6 +28,12 @@ class Values final : public RowSource {
   std::vector<float> values_;
 };
 
+float e4m3(int code) {
+  const int exponent = code >> 3 & 15, mantissa = code & 7;
+  const float size = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -9) : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  return (code & 0x80) != 0 ? -size : size;
+}
+
 // Low-bit values as published: codes of every size, the largest in plenty, and scales of either sign.
 class Grouped final : public RowSource {
  public:
@@ -43,6 +49,9 @@ class Grouped final : public RowSource {
     for (uint8_t& code : codes_) {
       const uint32_t kind = random.below(4);
       code = static_cast<uint8_t>(kind == 0 ? largest : kind == 1 ? 0 : random.below(largest + 1));
+      // All codes of an e4m3, often those without an exponent, but no NaN.
+      if (type == DType::f8g) code = static_cast<uint8_t>(kind == 0 ? random.below(8) | random.below(2) << 7 : random.below(256));
+      if (type == DType::f8g && (code & 0x7f) == 0x7f) code = 0x80;
     }
     scales_ = random.reals(rows * groups, 0.01f);
     biases_ = random.reals(rows * groups, 0.1f);
@@ -66,6 +75,7 @@ class Grouped final : public RowSource {
     constexpr double kValues[16] = {0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6};
     const size_t of = row * (scales_.size() / rows) + col / group;
     const uint8_t code = codes_[row * cols + col];
+    if (low == DType::f8g) return double{e4m3(code)} * scales_[of];
     return low == DType::f4g ? kValues[code] * scales_[of] : code * double{scales_[of]} + biases_[of];
   }
 
@@ -84,7 +94,8 @@ constexpr Type kTypes[] = {{DType::bf16}, {DType::i8}, {DType::i4},
                            {DType::i4g, 64, Factors::pairs}, {DType::i4g, 128, Factors::zeros}, {DType::i4g, 128, Factors::symmetric},
                            {DType::i8g, 16, Factors::biases}, {DType::i8g, 32, Factors::symmetric}, {DType::i8g, 32, Factors::biases},
                            {DType::i8g, 64, Factors::pairs}, {DType::i8g, 128, Factors::zeros},
-                           {DType::f4g, 16}, {DType::f4g, 32}, {DType::f4g, 64}, {DType::f4g, 128}};
+                           {DType::f4g, 16}, {DType::f4g, 32}, {DType::f4g, 64}, {DType::f4g, 128},
+                           {DType::f8g, 16}, {DType::f8g, 32}, {DType::f8g, 64}, {DType::f8g, 128}};
 
 std::string name_of(const Type& type) {
   constexpr const char* kFactors[] = {"scales", "zeros", "biases", "pairs"};
@@ -109,9 +120,10 @@ PackedRow unpacked_groups(const PackedMatrix& m, int row) {
   PackedRow out;
   const int lane = row % kPanelRows;
   const bool bytes = m.dtype == DType::i8g;
-  const bool wide = m.dtype == DType::f4g || m.factors == Factors::pairs;
-  const size_t header = m.dtype == DType::f4g ? 64 : m.factors == Factors::pairs ? 128 : m.factors == Factors::symmetric ? 32 : 64;
-  const size_t size = header + m.group * (bytes ? 16 : 8);
+  const bool eight = m.dtype == DType::f8g, floats = eight || m.dtype == DType::f4g;
+  const bool wide = floats || m.factors == Factors::pairs;
+  const size_t header = floats ? 64 : m.factors == Factors::pairs ? 128 : m.factors == Factors::symmetric ? 32 : 64;
+  const size_t size = header + m.group * (bytes || eight ? 16 : 8);
   for (int k = 0; k < m.padded_cols; ++k) {
     const uint8_t* group = m.panel(row / kPanelRows) + k / m.group * size;
     const int at = k % m.group;
@@ -132,6 +144,10 @@ PackedRow unpacked_groups(const PackedMatrix& m, int row) {
       }
       out.group_scales.push_back(factors[0]);
       out.group_biases.push_back(factors[1]);
+    }
+    if (eight) {
+      out.values.push_back(e4m3(group[header + at / 2 * 32 + lane * 2 + at % 2]) / 256);
+      continue;
     }
     if (bytes) {
       out.values.push_back(static_cast<int8_t>(group[header + at / 4 * 64 + lane * 4 + at % 4]));
@@ -178,6 +194,20 @@ float defined(const PackedRow& w, const Type& type, std::vector<float> x) {
   float sum = 0;
   for (size_t g = 0; g * group < x.size(); ++g) {
     const float *xs = x.data() + g * group, *ws = w.values.data() + g * group;
+    if (dtype == DType::f8g) {
+      float own = 0;
+      const int columns = std::min(group, static_cast<int>(x.size() - g * group)), block = std::min(group, 32);
+      for (int b = 0; b < columns; b += block) {
+        float even = 0, odd = 0;
+        for (int k = b; k < b + block; k += 2) {
+          even = std::fma(ws[k], bf16_to_float(float_to_bf16(xs[k])), even);
+          odd = std::fma(ws[k + 1], bf16_to_float(float_to_bf16(xs[k + 1])), odd);
+        }
+        own += even + odd;
+      }
+      sum = std::fma(own, w.group_scales[g], sum);
+      continue;
+    }
     if (dtype == DType::bf16) {
       float even = 0, odd = 0;
       for (int k = 0; k < group; k += 2) {
@@ -231,7 +261,7 @@ void products(const Product& product, const Type& type) {
         for (int k = 0; k < cols; ++k) x[t * in_stride + k] = t % 3 == 1 && k / 64 == 1 ? 0 : same.real() * std::exp2(same.real(4));
       }
       Memory memory((tokens + 15) / 16 * 16 * fast_capacity(cols));
-      const FastInput input{memory.data(), dtype, m->groups(), product.tiles, m->fast_columns()};
+      const FastInput input{memory.data(), fast_form(dtype), m->groups(), product.tiles, m->fast_columns()};
       for (int t = 0; t < tokens; ++t) fast_round(*product.rounding, input, t, x.data() + t * in_stride, cols);
       product.matmul[static_cast<int>(dtype)](m->fast_product(0, m->panels, input, tokens, {out.data(), out_stride}));
       if (tokens == 1) first.assign(out.begin(), out.begin() + rows);
@@ -242,6 +272,41 @@ void products(const Product& product, const Type& type) {
         for (int r = 0; r < rows; ++r) wrong += out[t * out_stride + r] != defined(packed[r], type, row);
       }
       CHECK(wrong == 0, "%s %s %dx%d, %d tokens: %d values are not as defined", product.name.c_str(), name_of(type).c_str(), rows, cols, tokens, wrong);
+    }
+  }
+}
+
+// A row of fp8 in which one code is no number gives none, whatever multiplies it; other rows are as they were.
+void no_number(const Product& product) {
+  struct One final : RowSource {
+    One() {
+      low = DType::f8g;
+      group = 64;
+      rows = 20;
+      cols = 200;
+    }
+    void read(size_t, void*) const override {}
+    void read_grouped(size_t row, uint8_t* codes, float* scales, float*) const override {
+      for (size_t k = 0; k < cols; ++k) codes[k] = row == 17 && k == 150 ? 0xff : 0x38;
+      std::fill_n(scales, 4, 0.5f);
+    }
+  };
+  Pool pool(1);
+  const auto m = pack_matrix(One(), DType::f8g, RowOrder::plain, pool);
+  const std::vector<float> x(padded_width(200), 1.0f);
+  for (const int tokens : {1, 20}) {
+    std::vector<float> out(tokens * 32), exact(32);
+    Memory memory(32 * fast_capacity(200));
+    const FastInput input{memory.data(), DType::bf16, m->groups(), product.tiles, 32};
+    for (int t = 0; t < tokens; ++t) fast_round(*product.rounding, input, t, x.data(), 200);
+    product.matmul[static_cast<int>(DType::f8g)](m->fast_product(0, m->panels, input, tokens, {out.data(), 32}));
+    std::vector<float> padded(x.size());
+    std::copy_n(x.begin(), 200, padded.begin());
+    best_kernels().matmul[static_cast<int>(DType::f8g)](m->product(0, m->panels, {padded.data(), padded.size()}, 1, {exact.data(), 32}));
+    for (int r = 0; r < 20; ++r) {
+      const bool number = r != 17;
+      CHECK((out[r] == 100) == number && std::isnan(out[r]) != number, "%s: row %d is %g", product.name.c_str(), r, out[r]);
+      CHECK((exact[r] == 100) == number && std::isnan(exact[r]) != number, "exact: row %d is %g", r, exact[r]);
     }
   }
 }
@@ -258,7 +323,7 @@ void error(DType dtype, double bound) {
   std::vector<float> x(cols), out(rows);
   for (float& v : x) v = random.real() + random.real() + random.real();
   Memory memory(16 * fast_capacity(cols));
-  const FastInput input{memory.data(), dtype, m->groups(), false, m->fast_columns()};
+  const FastInput input{memory.data(), fast_form(dtype), m->groups(), false, m->fast_columns()};
   fast_round(fast_scalar_kernels(), input, 0, x.data(), cols);
   fast_scalar_kernels().matmul[static_cast<int>(dtype)](m->fast_product(0, m->panels, input, 1, {out.data(), 64}));
   double squares = 0, errors = 0;
@@ -287,7 +352,7 @@ void grouped_error(const Type& type, double bound) {
   std::vector<float> x(cols), out(rows);
   for (float& v : x) v = random.real() + random.real() + random.real();
   Memory memory(16 * fast_capacity(cols));
-  const FastInput input{memory.data(), type.dtype, m->groups(), false, m->fast_columns()};
+  const FastInput input{memory.data(), fast_form(type.dtype), m->groups(), false, m->fast_columns()};
   fast_round(fast_scalar_kernels(), input, 0, x.data(), cols);
   fast_scalar_kernels().matmul[static_cast<int>(type.dtype)](m->fast_product(0, m->panels, input, 1, {out.data(), 64}));
   double squares = 0, errors = 0;
@@ -361,7 +426,7 @@ int main(int argc, char** argv) {
   error(DType::i8, 8e-3);
   error(DType::i4, 8e-3);
   for (const Type& type : kTypes) {
-    if (type.group > 0) grouped_error(type, 8e-3);
+    if (type.group > 0) grouped_error(type, type.dtype == DType::f8g ? 2e-3 : 8e-3);
   }
   std::vector<Product> all;
   const FastKernels* tables[4];
@@ -374,6 +439,7 @@ int main(int argc, char** argv) {
     for (const Type& type : kTypes) {
       check::section((product.name + " fast product " + name_of(type)).c_str(), [&] { products(product, type); });
     }
+    check::section((product.name + " fp8 that is no number").c_str(), [&] { no_number(product); });
     check::section((product.name + " odd activations").c_str(), [&] { odd_activations(*product.rounding); });
     check::section((product.name + " odd roundings").c_str(), [&] { odd_roundings(*product.rounding); });
   }
@@ -382,8 +448,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i < count; ++i) names += std::string(",") + tables[i]->name;
   CHECK(argc < 2 || names == argv[1], "this CPU has %s", names.c_str());
   std::printf("fast kernels tested: %s; AMX %s; chosen: %s", names.c_str(), amx ? "too" : "not here", best.name);
-  if (best.tiles) std::printf(" (tiles from %d tokens for bf16, %d int8, %d int4, %d, %d and %d in groups)", best.tile_tokens[2], best.tile_tokens[3], best.tile_tokens[4],
-                               best.tile_tokens[5], best.tile_tokens[6], best.tile_tokens[7]);
+  if (best.tiles) std::printf(" (tiles from %d tokens for bf16, %d int8, %d int4, %d, %d and %d in groups, %d fp8)", best.tile_tokens[2], best.tile_tokens[3], best.tile_tokens[4],
+                               best.tile_tokens[5], best.tile_tokens[6], best.tile_tokens[7], best.tile_tokens[8]);
   std::printf("\n");
   return check::result();
 }

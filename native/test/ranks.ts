@@ -159,6 +159,24 @@ export function part(slot: number, tokens: number[], start: number, more: Partia
   return { slot, tokens, start, blocks, ropeAlpha: 1, sample: greedy, history: null, promptLength: 0, drawn: 0, ...more }
 }
 
+/** The logits of these tokens, fed in chunks of these sizes. */
+export async function chunked(
+  ranks: Ranks,
+  tokens: number[],
+  sizes: number[],
+  slot = 0,
+  perSlot = 48,
+): Promise<Float32Array> {
+  const rows: Float32Array[] = []
+  let start = 0
+  for (const size of sizes) {
+    const step = part(slot, tokens.slice(start, start + size), start, { sample: null }, perSlot)
+    rows.push((await ranks.step([step], { logits: true })).logits!)
+    start += size
+  }
+  return Float32Array.from(rows.flatMap((row) => [...row]))
+}
+
 /** The dynamic NTK factor of a prompt (1 where the model has none). */
 export function ropeAlpha(facts: ModelFacts, promptLength: number): number {
   const length = facts.decoder.ntkLength

@@ -1,38 +1,10 @@
 /** Sequences whose next tokens are decided on elsewhere, token by token. */
 import { describe, expect, test } from 'vitest'
-import { defaultSampling } from '../../contract/engine.ts'
-import type { GenerateRequest } from '../../contract/worker.ts'
-import { createSimulatedModel, generateAlone, simulatedVocab } from '../testing/simulated-model.ts'
+import { range, requestOf, roomy } from '../testing/requests.ts'
+import { createSimulatedModel, generateAlone } from '../testing/simulated-model.ts'
 import { createScheduler } from './scheduler.ts'
 import type { Scheduler, SchedulerOptions, StepPlan } from './scheduler.ts'
 import type { Constraint } from './sequence.ts'
-
-const roomy: SchedulerOptions = {
-  blocks: 64,
-  blockSize: 4,
-  maxStepTokens: 16,
-  maxSequences: 8,
-  context: 200,
-  vocab: simulatedVocab,
-  ntkLength: 0,
-  speculate: false,
-}
-
-function requestOf(requestId: string, prompt: number[], more: Partial<GenerateRequest> = {}): GenerateRequest {
-  return {
-    deploymentId: 'd',
-    requestId,
-    prompt,
-    maxTokens: 8,
-    stopIds: [],
-    minTokens: 0,
-    ignoreStop: false,
-    sampling: { ...defaultSampling, temperature: 0 },
-    ...more,
-  }
-}
-
-const range = (length: number, salt = 0): number[] => Array.from({ length }, (_, n) => (n * 7 + salt) % simulatedVocab)
 
 describe('constrained sequences', () => {
   /** Its mask comes after so many looks at it; what it took and how often it was closed. */

@@ -17,6 +17,7 @@ import { LanyardError } from '../../contract/errors.ts'
 import type { GenerateRequest, StepEvent } from '../../contract/worker.ts'
 import type { SampledToken, SequenceStep } from '../rank/addon.ts'
 import { createBlockPool } from './block-pool.ts'
+import { checkRequest } from './check-request.ts'
 import { partOf, stepOf } from './parts.ts'
 import type { Part } from './parts.ts'
 import {
@@ -103,8 +104,13 @@ export interface Scheduler {
   checkIntegrity(): void
 }
 
-/** Sequences that generate wait at most so long for prompts that are read beside them, unless that is hardly any token. */
-const mostPromptMicros = 200_000
+/**
+ * A step in which sequences generate takes in as much of the prompts as fits into this time, or into this multiple of what
+ * the step takes without, unless that is hardly any token: a text that is being written goes on at a dozen tokens a
+ * second, faster than it is read, and a step's share for prompts never gets small where steps are slow by themselves.
+ */
+const mostStepMicros = 80_000
+const mostOfAStep = 1.6
 const fewestPromptTokens = 16
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
@@ -322,21 +328,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     submit(request, constraint) {
       const { prompt, maxTokens, requestId } = request
       if (known.has(requestId)) throw new LanyardError('bad_request', `Request ${requestId} is running already.`)
-      if (prompt.length === 0) throw new LanyardError('bad_request', 'The prompt is empty.')
-      if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
-        throw new LanyardError('bad_request', `${maxTokens} is not a number of tokens to generate.`)
-      const wrong = [...prompt, ...request.stopIds, ...(request.badWords ?? []).flat()].find(
-        (id) => !Number.isSafeInteger(id) || id < 0 || id >= vocab,
-      )
-      if (wrong !== undefined)
-        throw new LanyardError('bad_request', `${wrong} is not a token of this model (0 to ${vocab - 1}).`)
-      if (prompt.length >= longest) {
-        throw new LanyardError(
-          'context_length_exceeded',
-          `The prompt has ${prompt.length} tokens; with one more to generate, ${longest} are the most here${longest < context ? ' (all the KV cache that this deployment has)' : ''}.`,
-          longest < context ? 'Shorten it, or deploy with more memory for the context.' : 'Shorten the prompt.',
-        )
-      }
+      checkRequest(request, { vocab, context, longest })
       const sequence: Sequence = {
         request,
         constraint: constraint ?? null,
@@ -388,7 +380,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const generating = going.filter(isGenerating)
       const prompts = going.filter((sequence) => !isGenerating(sequence))
       let room = maxStepTokens - generating.length
-      const within = generating.length > 0 ? cost.promptWithin(mostPromptMicros) : Infinity
+      const within = generating.length > 0 ? cost.promptWithin(mostStepMicros, mostOfAStep) : Infinity
       const left = prompts.map((sequence) => lengthOf(sequence) - sequence.planned - (isHeld(sequence) ? 1 : 0))
       const shares = shareOut(left, Math.min(room, Math.max(fewestPromptTokens, Math.floor(within))))
       for (const share of shares) room -= share

@@ -5,8 +5,11 @@ export interface StepCost {
   measured(step: { sequences: number; guesses: number; prompt: number; micros: number }): void
   /** what one more token costs, as a part of a step in which sequences only generate */
   ofOneMore(): number
-  /** prompt tokens that fit beside running sequences into a step of `micros`; Infinity while nothing is known */
-  promptWithin(micros: number): number
+  /**
+   * prompt tokens that fit beside running sequences into a step of `micros`, or of `times` the step without prompts if that
+   * is longer; Infinity while nothing is known
+   */
+  promptWithin(micros: number, times: number): number
 }
 
 const learning = 0.1
@@ -39,6 +42,7 @@ export function createStepCost(): StepCost {
       }
     },
     ofOneMore: () => (each === null || base === 0 ? assumed : each / base),
-    promptWithin: (micros) => (perPrompt === null ? Infinity : Math.max(0, micros - base) / Math.max(perPrompt, 1e-3)),
+    promptWithin: (micros, times) =>
+      perPrompt === null ? Infinity : (Math.max(micros, times * base) - base) / Math.max(perPrompt, 1e-3),
   }
 }

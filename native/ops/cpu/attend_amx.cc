@@ -107,7 +107,7 @@ struct TileProducts {
 
   // Two panels by two blocks of 16 rows, or four panels by one: every load serves two products, or a row four.
   // A step is two panels.
-  void scores(const AttendArgs& a, const Block& b, int step, int end) const {
+  void scores(const AttendArgs& a, const RowBlock& b, int step, int end) const {
     const int first = b.low / 16, last = (b.high + 15) / 16;
     const uint8_t* q = a.q + b.row * a.q_bytes;
     const size_t stride = a.q_bytes;
@@ -162,7 +162,7 @@ struct TileProducts {
   }
 
   // Two vectors of values by two blocks of rows, or four by one.
-  void values(const AttendArgs& a, const Block& b) const {
+  void values(const AttendArgs& a, const RowBlock& b) const {
     const int panels = a.value_dim / 16, first = b.low / kAttendPair, last = (b.high + kAttendPair - 1) / kAttendPair;
     const auto* weights = reinterpret_cast<const uint8_t*>(b.scores);
     const size_t stride = a.sum_stride * sizeof(float), step = panels * kTileBytes;

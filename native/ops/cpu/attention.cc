@@ -141,6 +141,7 @@ void CpuOps::attention(const AttentionArgs& args) {
   pool_.run([&](int thread) {
     for (int i = next.fetch_add(1); i < items; i = next.fetch_add(1)) {
       fast ? attend_fast(args, plan.items[i], thread) : attend(args, plan.items[i], thread);
+      breathe(thread);
     }
   });
   const int merges = static_cast<int>(plan.merges.size());

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <exception>
 
-#include "../../comm/communicator.h"
 #include "ahead.h"
 
 namespace lanyard::ops::cpu {
@@ -20,6 +19,8 @@ constexpr int kGatePanels = 16;
 constexpr size_t kSerialValues = 16384;
 // Steps of more tokens are bound by arithmetic, and their collectives by the network.
 constexpr int kAheadTokens = 16;
+// Multiplications between two looks at exchanges that are on their way: fractions of a millisecond.
+constexpr size_t kBreath = size_t{1} << 25;
 
 Rows from_panel(Rows rows, int panel) { return {rows.data + panel * kPanelRows, rows.stride}; }
 
@@ -88,7 +89,7 @@ void CpuOps::matmul(const PackedMatrix& m, int first, int last, const Operand& i
 
 FastInput CpuOps::fast_input(const PackedMatrix& m, int tokens, uint8_t* memory) const {
   const bool tiles = fast_->tiles && tokens >= fast_->tile_tokens[static_cast<int>(m.dtype)];
-  return {memory, m.dtype, m.groups(), tiles, m.fast_columns()};
+  return {memory, fast_form(m.dtype), m.groups(), tiles, m.fast_columns()};
 }
 
 void CpuOps::share_operand(const LinearArgs& args) {
@@ -130,13 +131,24 @@ CpuOps::Operand CpuOps::operand(const LinearArgs& args, int thread) {
   return {rows, input, true};
 }
 
+int CpuOps::panels_per_breath(const PackedMatrix& m, int tokens, int thread) const {
+  if (!moving_ || thread > 0) return m.panels;
+  // Tiles take two panels at a time.
+  return static_cast<int>(std::max<size_t>(kBreath / (m.cols * tokens * kPanelRows * 2), 1)) * 2;
+}
+
 void CpuOps::linear(const LinearArgs& args) {
   const PackedMatrix& m = packed(args.weight);
   share_operand(args);
   pool_.run([&](int thread) {
     const Share share = panel_share(m, thread, pool_.threads());
     if (share.first == share.last) return;
-    matmul(m, share.first, share.last, operand(args, thread), args.tokens, from_panel(args.out, share.first));
+    const Operand in = operand(args, thread);
+    const int some = panels_per_breath(m, args.tokens, thread);
+    for (int first = share.first; first < share.last; first += some) {
+      matmul(m, first, std::min(first + some, share.last), in, args.tokens, from_panel(args.out, first));
+      breathe(thread);
+    }
     if (!args.bias) return;
     const int first = share.first * kPanelRows;
     const int count = std::min(share.last * kPanelRows, static_cast<int>(m.rows)) - first;
@@ -175,6 +187,7 @@ void CpuOps::gated(const PackedMatrix& m, Share share, const Operand& in, const 
   for (int first = share.first; first < share.last; first += kGatePanels) {
     const int last = std::min(first + kGatePanels, share.last), blocks = (last - first) / 2;
     matmul(m, first, last, in, tokens, sums);
+    breathe(thread);
     if (gate.bias) add_gated_bias(first, last, gate.bias, m.rows / 2, sums, tokens);
     for (int t = 0; t < tokens; ++t) {
       const float* from = sums.row(t);
@@ -229,6 +242,17 @@ void CpuOps::all_reduce(comm::Communicator& comm, float* data, size_t count, con
   if (failure) std::rethrow_exception(failure);
 }
 
+void CpuOps::start_all_reduce(comm::Communicator& comm, float* data, size_t count, size_t whole) {
+  comm.start_all_reduce(data, count, whole);
+  ++exchanges_;
+  moving_ = &comm;
+}
+
+void CpuOps::finish_all_reduce(comm::Communicator& comm) {
+  comm.finish_all_reduce();
+  if (--exchanges_ == 0) moving_ = nullptr;
+}
+
 void CpuOps::add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) {
   const int n = static_cast<int>(width);
   auto rows = [&](int first, int last) {
@@ -273,7 +297,7 @@ void CpuOps::prepare(const Limits& limits, const Heads& heads, const std::vector
     rope_first_.push_back(rope_width_);
     rope_width_ += rope.dim;
   }
-  rotations_ = allocate(limits.tokens * std::max<size_t>(rope_width_, 1));
+  rotation_memory_ = allocate(limits.tokens * std::max<size_t>(rope_width_, 1));
   prepare_attention();
   if (limits.moe_slots > 0) {
     expert_in_ = rows(limits.moe_slots, limits.width);

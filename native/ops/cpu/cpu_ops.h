@@ -1,6 +1,7 @@
 // The CPU's implementation of ops.h. Work is cut by rows of weights, fixed per thread; one run of the pool per phase.
 #pragma once
 
+#include "../../comm/communicator.h"
 #include "../ops.h"
 #include "kernels.h"
 #include "kv_cache.h"
@@ -46,7 +47,8 @@ class CpuOps final : public Ops {
   std::unique_ptr<KvCache> make_cache(const KvShape& shape, const Heads& heads) override;
   void prepare(const Limits& limits, const Heads& heads, const std::vector<RopeTable>& ropes) override;
 
-  void begin(const Batch& batch, KvCache& cache) override;
+  void begin_lanes(const Batch* lanes, int count, KvCache& cache) override;
+  void use_lane(int lane) override;
   void embed(const RowSource& table, float scale, Rows out) override;
   void norm(Rows in, const Norm& norm, Rows out, int tokens, size_t width) override;
   void linear(const LinearArgs& args) override;
@@ -57,6 +59,8 @@ class CpuOps final : public Ops {
   void experts(const ExpertsArgs& args) override;
   void add_gated(Rows in, Rows gate, Rows out, int tokens, size_t width) override;
   void all_reduce(comm::Communicator& comm, float* data, size_t count, const Matrix* next) override;
+  void start_all_reduce(comm::Communicator& comm, float* data, size_t count, size_t whole) override;
+  void finish_all_reduce(comm::Communicator& comm) override;
   void add(Rows x, Rows partial, const Norm& norm, int tokens, size_t width) override;
   void gather_rows(Rows in, const int32_t* rows, int count, Rows out, size_t width) override;
   void finish_logits(Rows logits, int rows, size_t width, size_t used, float softcap) override;
@@ -91,8 +95,17 @@ class CpuOps final : public Ops {
   void gated(const PackedMatrix& m, Share share, const Operand& in, const Gate& gate, Rows out, int tokens, int thread) const;
   void add_gated_bias(int first, int last, const float* bias, size_t half, Rows gate_up, int tokens) const;
 
+  // Lets exchanges that are on their way go on. Threads call it between pieces of work of a millisecond or less; the first of
+  // them, whose communicator it is, does it.
+  void breathe(int thread) const {
+    if (moving_ && thread == 0) moving_->progress();
+  }
+  // How many panels of a product make such a piece.
+  int panels_per_breath(const PackedMatrix& m, int tokens, int thread) const;
+
   // cos and sin of a token's rotation: [dim / 2] each
   float* rotation(int table, int token) const;
+  void begin_lane(const Batch& batch);
   void rotate_tokens(int first, int last);
 
   void prepare_attention();
@@ -124,7 +137,7 @@ class CpuOps final : public Ops {
   std::vector<RopeTable> ropes_;
   std::vector<size_t> rope_first_;  // offset of a table's rotations within a token's
   size_t rope_width_ = 0;
-  float* rotations_ = nullptr;  // [tokens][rope_width_]
+  float* rotation_memory_ = nullptr;  // [limits.tokens][rope_width_]
 
   Rows shared_;               // [limits.tokens, limits.width]
   std::vector<Rows> own_;     // per thread: [kOwnTokens, limits.width]
@@ -143,10 +156,23 @@ class CpuOps final : public Ops {
   std::vector<std::vector<Candidate>> select_;  // per thread: candidates while selecting
   Rows partial_;              // [kPartialRows, dim + maximum and total]
 
-  Batch batch_;
   CpuKvCache* cache_ = nullptr;
+  // Of the lane that is being computed; the others' are put aside.
+  Batch batch_;
+  float* rotations_ = nullptr;  // [tokens][rope_width_]
   std::vector<AttentionSchedule> schedules_;
   size_t schedules_used_ = 0;
+  struct Aside {
+    Batch batch;
+    float* rotations = nullptr;
+    std::vector<AttentionSchedule> schedules;
+    size_t schedules_used = 0;
+  };
+  Aside aside_[kLanes];
+  int lane_ = 0;
+
+  comm::Communicator* moving_ = nullptr;  // while exchanges are on their way
+  int exchanges_ = 0;
 
   struct Slot {
     int expert, token;

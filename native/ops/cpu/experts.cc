@@ -135,6 +135,7 @@ void CpuOps::experts(const ExpertsArgs& args) {
       const Share share = panel_share(m, thread, threads);
       matmul(m, share.first, share.last, operand(m, expert_mid_, e, first, count), count,
              {expert_out_.row(first) + share.first * kPanelRows, expert_out_.stride});
+      breathe(thread);
     });
     // The same columns of the weighted sum, experts in ascending order.
     const Share share = share_of(static_cast<int64_t>(hidden + 15) / 16, thread, threads);

@@ -11,6 +11,8 @@
 //         sum = fma(bias, a * (q added up), sum), then sum = fma(products, weight scale * a, sum). i8g: products with the
 //         stored signed bytes and the bias that goes with them (kernels.h).
 //   f4g   So too, without a bias; products with twice the value of an e2m1, an integer, and the stored half scale.
+//   f8g   Activations are rounded to bf16. Within a group of weights, s is what bf16 gives for the bare e4m3 times 2^-8, which are
+//         exact in bf16, in blocks of 32 columns (16 in a group of 16); sum = fma(s, stored scale, sum), groups ascending.
 //
 // Denormal numbers are the exception: AMX takes them as zero.
 #pragma once
@@ -25,11 +27,15 @@
 namespace lanyard::ops::cpu {
 
 constexpr bool has_fast(DType dtype) {
-  return dtype == DType::bf16 || dtype == DType::i8 || dtype == DType::i4 || dtype == DType::i4g || dtype == DType::i8g || dtype == DType::f4g;
+  return dtype == DType::bf16 || dtype == DType::i8 || dtype == DType::i4 || dtype == DType::i4g || dtype == DType::i8g || dtype == DType::f4g || dtype == DType::f8g;
 }
 
-// Columns of a group (bf16: of a block); `own` is that of a matrix of a grouped type.
-constexpr int fast_group(DType dtype, int own) { return is_grouped(dtype) ? own : dtype == DType::i8 ? 64 : 32; }
+// What activations are rounded as.
+constexpr DType fast_form(DType dtype) { return dtype == DType::f8g ? DType::bf16 : dtype; }
+// Columns of a group of activations (bf16: of a block); `own` is that of a matrix of a grouped type.
+constexpr int fast_group(DType dtype, int own) {
+  return is_grouped(fast_form(dtype)) ? own : dtype == DType::i8 ? 64 : 32;
+}
 constexpr bool four_bits(DType dtype) { return dtype == DType::i4 || dtype == DType::i4g || dtype == DType::f4g; }
 
 // Rounded activations have one of two forms.
@@ -54,14 +60,15 @@ struct FastArgs {
   size_t stride;
   const float* scales;  // [count * 16] factor per row; null: none
   int count;
-  int groups;
+  int groups;        // of activations
   const uint8_t* x;  // rows or tiles
   size_t row_bytes;
   int tokens;
   float* out;  // [tokens][out_stride], count * 16 values written per token
   size_t out_stride;
-  int group = 0;  // columns of a group, grouped types only
+  int group = 0;  // columns of a group of weights, grouped types only
   Factors factors = Factors::pairs;
+  bool more = false;  // `out` has the sums of the groups before
 };
 
 // Where the rounding of a row goes: group g's values at values + g * value_step, its scale at scales[g * scale_step].
@@ -122,7 +129,7 @@ struct FastChoice {
 };
 const FastChoice& best_fast();
 
-// The form and place of a step's rounded activations.
+// The form and place of a step's rounded activations; `dtype` by fast_form().
 struct FastInput {
   uint8_t* data = nullptr;
   DType dtype = DType::bf16;

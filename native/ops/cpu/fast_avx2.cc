@@ -133,6 +133,14 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
   const __m256i words = _mm256_packus_epi32(bf16_bits(v.a), bf16_bits(v.b));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xd8));
 }
+LANYARD_INLINE __m256i bf16_half_words(__m256 even, __m256 odd) {
+  return _mm256_blend_epi16(_mm256_srli_epi32(_mm256_castps_si256(even), 16), _mm256_castps_si256(odd), 0xaa);
+}
+LANYARD_INLINE Words bf16_words(V even, V odd) { return {bf16_half_words(even.a, odd.a), bf16_half_words(even.b, odd.b)}; }
+LANYARD_INLINE void store_words(uint8_t* p, Words w) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), w.a);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), w.b);
+}
 
 LANYARD_INLINE V times_exp2(V p, V n) { return mul(p, exp2i(n)); }
 LANYARD_INLINE float total_of(V v) { return sum(v); }

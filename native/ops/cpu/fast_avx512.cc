@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kFastTokens = 6;
 constexpr int fast_panels(int tokens) { return tokens == 1 ? 4 : 2; }
-constexpr int kFastAhead = 4096;
+constexpr int kFastAhead = 2048;
 
 struct Ints {
   __m512i v;
@@ -64,6 +64,23 @@ LANYARD_INLINE void store_even_odd(uint8_t* p, V v) {
 constexpr int kAttendTokens = 8;
 constexpr int attend_panels(int tokens) { return tokens == 1 ? 8 : tokens <= 4 ? 4 : 2; }
 constexpr bool attend_both(int tokens, int panels) { return tokens * panels <= 12; }
+// Both halves of a register at once.
+#define LANYARD_FOUR_E4M3
+LANYARD_INLINE void load_four_e4m3(const uint8_t* p, V (&v)[4]) {
+  const __m512i codes = _mm512_loadu_si512(p), mask = _mm512_set1_epi16(static_cast<int16_t>(0xbf80));
+  const __m512i even = _mm512_and_si512(_mm512_srai_epi16(_mm512_slli_epi16(codes, 8), 1), mask);
+  const __m512i odd = _mm512_and_si512(_mm512_srai_epi16(codes, 1), mask);
+  v[0] = {_mm512_cvtph_ps(_mm512_castsi512_si256(even))};
+  v[1] = {_mm512_cvtph_ps(_mm512_castsi512_si256(odd))};
+  v[2] = {_mm512_cvtph_ps(_mm512_extracti64x4_epi64(even, 1))};
+  v[3] = {_mm512_cvtph_ps(_mm512_extracti64x4_epi64(odd, 1))};
+}
+LANYARD_INLINE Words bf16_words(V even, V odd) {
+  // odd's upper half, even's below it
+  const __m512i low = _mm512_srli_epi32(_mm512_castps_si512(even.v), 16);
+  return {_mm512_mask_blend_epi16(0xaaaaaaaau, low, _mm512_castps_si512(odd.v))};
+}
+LANYARD_INLINE void store_words(uint8_t* p, Words w) { _mm512_storeu_si512(p, w.v); }
 
 #include "fast_body.inc"
 

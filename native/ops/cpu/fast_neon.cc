@@ -144,6 +144,19 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
   vst1q_u8(p, vreinterpretq_u8_u16(vcombine_u16(bf16_bits(v.a), bf16_bits(v.b))));
   vst1q_u8(p + 16, vreinterpretq_u8_u16(vcombine_u16(bf16_bits(v.c), bf16_bits(v.d))));
 }
+LANYARD_INLINE uint32x4_t bf16_quarter_words(float32x4_t even, float32x4_t odd) {
+  return vsriq_n_u32(vreinterpretq_u32_f32(odd), vreinterpretq_u32_f32(even), 16);
+}
+LANYARD_INLINE Words bf16_words(V even, V odd) {
+  return {bf16_quarter_words(even.a, odd.a), bf16_quarter_words(even.b, odd.b), bf16_quarter_words(even.c, odd.c),
+          bf16_quarter_words(even.d, odd.d)};
+}
+LANYARD_INLINE void store_words(uint8_t* p, Words w) {
+  vst1q_u8(p, vreinterpretq_u8_u32(w.a));
+  vst1q_u8(p + 16, vreinterpretq_u8_u32(w.b));
+  vst1q_u8(p + 32, vreinterpretq_u8_u32(w.c));
+  vst1q_u8(p + 48, vreinterpretq_u8_u32(w.d));
+}
 
 LANYARD_INLINE V times_exp2(V p, V n) { return mul(p, exp2i(n)); }
 LANYARD_INLINE float total_of(V v) {
@@ -171,8 +184,8 @@ constexpr bool attend_both(int tokens, int panels) { return tokens * panels <= 3
 // BFMLALB multiplies the even bf16 of two registers, BFMLALT the odd ones, and adds in f32 with a single rounding: the
 // two chains as defined. (BFDOT and BFMMLA round otherwise.) Their forms that take a factor from a lane are left alone:
 // GCC 12 puts that in registers they cannot name.
-struct LongBf16 {
-  static constexpr int kGroupBytes = FastBf16::kGroupBytes, kTokens = 3;
+struct LongBlock {
+  static constexpr int kTokens = 3;
   // A bf16 kept as f32, in every lane.
   static LANYARD_INLINE bfloat16x8_t everywhere(const float* x) {
     uint32_t bits;
@@ -187,18 +200,17 @@ struct LongBf16 {
     return {vbfmlaltq_f32(sum.a, vreinterpretq_bf16_u32(w.a), x), vbfmlaltq_f32(sum.b, vreinterpretq_bf16_u32(w.b), x),
             vbfmlaltq_f32(sum.c, vreinterpretq_bf16_u32(w.c), x), vbfmlaltq_f32(sum.d, vreinterpretq_bf16_u32(w.d), x)};
   }
-  template <int T, int P>
-  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g) {
+  template <int N, int T, int P>
+  static LANYARD_INLINE void add_to(Sums<T, P>& acc, const uint8_t* w, size_t stride, const float* row, size_t row_floats, Ahead ahead) {
     V evens[T][P], odds[T][P];
     unrolled<T>([&](auto t) {
       unrolled<P>([&](auto p) { evens[t.value][p.value] = odds[t.value][p.value] = zero(); });
     });
-    const float* row = reinterpret_cast<const float*>(x) + g * 32;
-    for (int s = 0; s < 16; ++s) {
+    for (int s = 0; s < N / 2; ++s) {
       Words words[P];
-      unrolled<P>([&](auto p) { words[p.value] = load_words(w + p.value * a.stride + s * 64); });
+      each_panel<T, P>(w + s * 64, stride, ahead, [&](auto p, const uint8_t* at) { words[p.value] = load_words(at); });
       unrolled<T>([&](auto t) {
-        const float* values = row + t.value * (a.row_bytes / 4) + 2 * s;
+        const float* values = row + t.value * row_floats + 2 * s;
         const bfloat16x8_t first = everywhere(values), second = everywhere(values + 1);
         unrolled<P>([&](auto p) {
           evens[t.value][p.value] = even(words[p.value], first, evens[t.value][p.value]);
@@ -267,9 +279,9 @@ struct Pairs {
 struct PairedI8 {
   static constexpr int kGroupBytes = FastI8::kGroupBytes, kTokens = 6;
   template <int T, int P>
-  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g) {
+  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g, Ahead ahead) {
     if constexpr (T < 4) {
-      FastI8::group<T, P>(acc, a, w, x, g);
+      FastI8::group<T, P>(acc, a, w, x, g, ahead);
     } else {
       static_assert(P == 1);
       Pairs<T> pairs(x + static_cast<size_t>(g) * 64, a.row_bytes);
@@ -288,9 +300,9 @@ struct PairedI8 {
 struct PairedI4 {
   static constexpr int kGroupBytes = FastI4::kGroupBytes, kTokens = 6;
   template <int T, int P>
-  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g) {
+  static LANYARD_INLINE void group(Sums<T, P>& acc, const FastArgs& a, const uint8_t* w, const uint8_t* x, int g, Ahead ahead) {
     if constexpr (T < 4) {
-      FastI4::group<T, P>(acc, a, w, x, g);
+      FastI4::group<T, P>(acc, a, w, x, g, ahead);
     } else {
       static_assert(P == 1);
       Pairs<T> pairs(x + static_cast<size_t>(g) * 32, a.row_bytes);
@@ -313,7 +325,8 @@ struct PairedI4 {
 
 constexpr FastKernels kTable = [] {
   FastKernels table = kFastTable;
-  table.matmul[static_cast<int>(DType::bf16)] = fast_matmul<LongBf16>;
+  table.matmul[static_cast<int>(DType::bf16)] = fast_matmul<FastBf16<LongBlock>>;
+  table.matmul[static_cast<int>(DType::f8g)] = fast_f8g<LongBlock>;
   table.matmul[static_cast<int>(DType::i8)] = fast_matmul<PairedI8>;
   table.matmul[static_cast<int>(DType::i4)] = fast_matmul<PairedI4>;
   return table;

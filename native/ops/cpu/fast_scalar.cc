@@ -82,6 +82,12 @@ LANYARD_INLINE void store_bf16(uint8_t* p, V v) {
     __builtin_memcpy(p + 2 * i, &half, 2);
   }
 }
+LANYARD_INLINE Words bf16_words(V even, V odd) {
+  Words w;
+  for (int i = 0; i < 16; ++i) w.v[i] = float_to_bits(odd.v[i]) | float_to_bits(even.v[i]) >> 16;
+  return w;
+}
+LANYARD_INLINE void store_words(uint8_t* p, Words w) { __builtin_memcpy(p, w.v, 64); }
 
 LANYARD_INLINE V times_exp2(V p, V n) {
   return mul(p, exp2i(lanes([&](int i) { return n.v[i] > -126 ? n.v[i] : -126.0f; })));

@@ -15,7 +15,7 @@ void put_half(uint8_t* head, int at, float value) {
 
 void put_factors(DType dtype, Factors factors, uint8_t* head, int row, float scale, float bias) {
   auto* wide = reinterpret_cast<float*>(head);
-  // Kernels read e4m3 as if its exponent counted from 15, e2m1 as twice its value, and int8 with its sign.
+  // Kernels read e4m3 as if its exponent counted from 15 and without its NaN, e2m1 as twice its value, and int8 with its sign.
   if (!has_biases(dtype)) {
     wide[row] = scale * (dtype == DType::f8g ? 256.0f : 0.5f);
     return;
@@ -44,7 +44,10 @@ void put_grouped(DType dtype, Factors factors, uint8_t* panel, int row, const ui
     const int count = std::min(group, padded_cols - g * group);
     switch (dtype) {
       case DType::f8g:
-        for (int k = 0; k < count; ++k) data[k * kPanelRows + row] = from[k];
+        for (int k = 0; k < count; ++k) {
+          data[(k / 2 * kPanelRows + row) * 2 + k % 2] = from[k];
+          if ((from[k] & 0x7fu) == 0x7fu) put_factors(dtype, factors, panel + g * group_bytes, row, std::nanf(""), 0);
+        }
         break;
       case DType::i8g:
         for (int k = 0; k < count; ++k) data[(k / 4 * kPanelRows + row) * 4 + k % 4] = from[k] ^ 0x80u;

@@ -10,7 +10,7 @@
 //   i4g   [groups]{ factors, [group / 8][16] words of 8 nibbles, lowest first }
 //   i8g   [groups]{ factors, [group / 4][16][4] int8: code - 128 }
 //   f4g   [groups]{ [16] f32 scales / 2, [group / 8][16] words of 8 nibbles, lowest first }
-//   f8g   [groups]{ [16] f32 scales * 2^8, [group][16] e4m3 }
+//   f8g   [groups]{ [16] f32 scales * 2^8, [group / 2][16][2] e4m3 }; a scale is NaN where one of its values is
 // The last group is whole. Factors, by the matrix's `factors`; the bias of i8g is scale * code + bias with the code as kept:
 //   symmetric  [16] f16 scales           zeros  the same, [16] f16 bias / scale, a whole number
 //   biases     [16] f16 scales, [16] f16 biases of unsigned codes           pairs  [16] f32 scales, [16] f32 biases

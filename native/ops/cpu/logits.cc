@@ -30,6 +30,40 @@ void select_largest(const float* row, size_t width, int first_id, size_t wanted,
   if (out.size() > wanted) out.resize(wanted);
 }
 
+struct Noisy {
+  double value;
+  size_t at;
+};
+
+// The largest values[i] * inverse_temperature + noise, the first of equals. Starting from the likeliest id, an id needs its
+// logarithms only if its random bits could lift it above the best so far: a handful of a vocabulary of 150 000.
+Noisy largest_with_noise(const float* values, size_t width, int first_id, float maximum, const SummaryRequest& request,
+                         const Kernels& kernels) {
+  constexpr size_t kRun = 1024;
+  constexpr float kMargin = 2e-3f;  // for the rounding of what follows in f32, with room to spare
+  const uint64_t key = draw_key(request.seed, request.drawn);
+  const double factor = request.inverse_temperature;
+  const auto with_noise = [&](size_t at, uint64_t bits) { return values[at] * factor + gumbel_of(bits); };
+  Noisy best{0, static_cast<size_t>(std::find(values, values + width, maximum) - values)};
+  best.value = with_noise(best.at, random_bits(key, first_id + static_cast<int32_t>(best.at)));
+  alignas(64) float e[kRun];
+  for (size_t first = 0; first < width; first += kRun) {
+    const size_t count = std::min(kRun, width - first);
+    // exp(scaled - best), as differences from the maximum so that large logits lose no digits.
+    const float shift = static_cast<float>(best.value - maximum * factor) - kMargin;
+    for (size_t i = 0; i < count; ++i) e[i] = (values[first + i] - maximum) * request.inverse_temperature;
+    kernels.exp_sum(e, static_cast<int>(count), shift);
+    for (size_t i = 0; i < count; ++i) {
+      const size_t at = first + i;
+      const uint64_t bits = random_bits(key, first_id + static_cast<int32_t>(at));
+      if (!may_reach(bits, e[i])) continue;
+      const double value = with_noise(at, bits);
+      if (value > best.value || (value == best.value && at < best.at)) best = {value, at};
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 void CpuOps::finish_logits(Rows logits, int rows, size_t width, size_t used, float softcap) {
@@ -88,22 +122,9 @@ void CpuOps::summarise(Rows logits, int rows, size_t width, int first_id, const 
     if (!(maximum > kNothing)) {
       // nothing in this slice may be sampled
     } else if (request.perturb) {
-      // Rows whose logit plus the largest possible noise cannot win are not even drawn for.
-      const uint64_t key = draw_key(request.seed, request.drawn);
-      const double factor = request.inverse_temperature;
-      double best = -std::numeric_limits<double>::infinity();
-      size_t winner = 0;
-      for (size_t i = static_cast<size_t>(std::find(values, values + width, maximum) - values), turn = 0; turn < width; ++turn) {
-        const size_t at = turn + i < width ? turn + i : turn + i - width;
-        const double scaled = values[at] * factor;
-        if (scaled + kLargestNoise < best) continue;
-        const double perturbed = scaled + gumbel(key, first_id + static_cast<int32_t>(at));
-        if (perturbed > best || (perturbed == best && at < winner)) {
-          best = perturbed;
-          winner = at;
-        }
-      }
-      summary.perturbed = best;
+      const Noisy best = largest_with_noise(values, width, first_id, maximum, request, kernels_);
+      const size_t winner = best.at;
+      summary.perturbed = best.value;
       chosen.push_back({first_id + static_cast<int32_t>(winner), values[winner], values[winner]});
     } else if (request.candidates == 1) {
       const size_t at = static_cast<size_t>(std::find(values, values + width, maximum) - values);

@@ -32,7 +32,7 @@ struct PackedMatrix final : Matrix {
 };
 
 // Part of the name of the layout of packed bytes: raise it with every change of what pack_matrix() writes.
-inline constexpr int kPackedLayout = 2;
+inline constexpr int kPackedLayout = 3;
 
 // The name of this build's and this machine's layout. It holds a checksum of a packed sample of every dtype, so that a layout
 // that depends on the processor has a name for each.

@@ -7,9 +7,37 @@
 
 namespace lanyard::ops::cpu {
 
-void CpuOps::begin(const Batch& batch, KvCache& cache) {
-  batch_ = batch;
+void CpuOps::begin_lanes(const Batch* lanes, int count, KvCache& cache) {
   cache_ = &static_cast<CpuKvCache&>(cache);
+  moving_ = nullptr;
+  exchanges_ = 0;
+  float* rotations = rotation_memory_;
+  for (int lane = 0; lane < count; ++lane) {
+    use_lane(lane);
+    rotations_ = rotations;
+    rotations += lanes[lane].tokens * rope_width_;
+    begin_lane(lanes[lane]);
+  }
+  use_lane(0);
+}
+
+void CpuOps::use_lane(int lane) {
+  if (lane == lane_) return;
+  Aside& now = aside_[lane_];
+  now.batch = batch_;
+  now.rotations = rotations_;
+  now.schedules.swap(schedules_);
+  now.schedules_used = schedules_used_;
+  Aside& next = aside_[lane];
+  batch_ = next.batch;
+  rotations_ = next.rotations;
+  schedules_.swap(next.schedules);
+  schedules_used_ = next.schedules_used;
+  lane_ = lane;
+}
+
+void CpuOps::begin_lane(const Batch& batch) {
+  batch_ = batch;
   schedules_used_ = 0;
   if (batch.tokens * rope_width_ < 4096) {
     rotate_tokens(0, batch.tokens);

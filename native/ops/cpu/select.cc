@@ -59,9 +59,10 @@ int winner(const std::vector<double>& times) {
   return static_cast<int>(best);
 }
 
-constexpr int kTrialCols = 512, kTrialPanels = 4, kTrialGroup = 32;
+constexpr int kTrialCols = 512, kTrialPanels = 4;
+constexpr int trial_group(DType dtype) { return dtype == DType::f8g ? 128 : 32; }
 constexpr size_t trial_bytes(DType dtype) {
-  return is_grouped(dtype) ? grouped_panel_bytes(dtype, Factors::pairs, kTrialCols, kTrialGroup) : panel_bytes(dtype, kTrialCols);
+  return is_grouped(dtype) ? grouped_panel_bytes(dtype, Factors::pairs, kTrialCols, trial_group(dtype)) : panel_bytes(dtype, kTrialCols);
 }
 
 // A small product that stays in the second-level cache: bf16, 64 rows by 512 columns, 1 and 12 tokens.
@@ -107,7 +108,7 @@ struct FastTrial {
         out(kTokens * kTrialPanels * kPanelRows) {
     uint32_t state = 12345;
     const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 8; };
-    const size_t group_bytes = is_grouped(type) ? grouped_panel_bytes(type, Factors::pairs, kTrialGroup, kTrialGroup) : 0;
+    const size_t group_bytes = is_grouped(type) ? grouped_panel_bytes(type, Factors::pairs, trial_group(type), trial_group(type)) : 0;
     for (size_t i = 0; i + 2 <= panels.bytes(); i += 2) {
       const float value = static_cast<float>(next() % 2001) / 1000.0f - 1.0f;
       // Bytes of any kind are weights, except that int8 has no -128 and scales must be numbers.
@@ -120,17 +121,17 @@ struct FastTrial {
       std::memcpy(panels.data() + i, &bits, 2);
     }
     for (float& value : x) value = static_cast<float>(next() % 4001) / 1000.0f - 2.0f;
-    const int group = fast_group(type, kTrialGroup);
-    to = {input.data(), type, kTrialCols / group, tiles, group};
+    const int group = fast_group(type, trial_group(type));
+    to = {input.data(), fast_form(type), kTrialCols / group, tiles, group};
     for (int t = 0; t < kTokens; ++t) fast_round(rounding, to, t, x.data() + t * kTrialCols, kTrialCols);
   }
   FastArgs args(int tokens) {
     return {panels.data(), trial_bytes(dtype), dtype == DType::i8 ? scales.data() : nullptr, kTrialPanels, to.groups,
-            to.data, to.row_bytes(), tokens, out.data(), kTrialPanels * kPanelRows, kTrialGroup};
+            to.data, to.row_bytes(), tokens, out.data(), kTrialPanels * kPanelRows, trial_group(dtype)};
   }
 };
 
-constexpr DType kFastTypes[] = {DType::bf16, DType::i8, DType::i4, DType::i4g, DType::i8g, DType::f4g};
+constexpr DType kFastTypes[] = {DType::bf16, DType::i8, DType::i4, DType::i4g, DType::i8g, DType::f4g, DType::f8g};
 
 // From how many tokens on tiles are faster for a type, which one product of 16 tokens and one of a few tell; never where
 // tiles give other results.
