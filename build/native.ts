@@ -35,7 +35,15 @@ export const sanitized: Sanitized[] = [
     name: 'data races',
     folder: `${nativeFolder}-thread`,
     sanitizers: 'thread',
-    targets: ['comm_collectives', 'comm_failures', 'comm_joining', 'comm_links', 'engine_ranks', 'ops_threads'],
+    targets: [
+      'comm_collectives',
+      'comm_failures',
+      'comm_joining',
+      'comm_links',
+      'comm_overlap',
+      'engine_ranks',
+      'ops_threads',
+    ],
     filter: '^(comm_|engine_ranks$|ops_threads$)',
   },
 ]
