@@ -29,7 +29,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr const char* kUsage = R"(bench_tp [--shape 1b] [--weights bf16|int8|int4|f32] [--wire bf16,int8,f32] [--prompt N] [--tokens N] [--rounds N]
-         [--streams N] [--lanes measured,off,on] [--switch FILE] [--networks LIST] [--rival NAME COMMAND]… [--rival-alone NAME COMMAND]…
+         [--streams N] [--lanes auto,off,on] [--switch FILE] [--networks LIST] [--rival NAME COMMAND]… [--rival-alone NAME COMMAND]…
 
   --shape        0.1b, 0.5b or 1b (default 1b); weights are random
   --weights      what matrices become on load (default bf16)
@@ -38,7 +38,7 @@ constexpr const char* kUsage = R"(bench_tp [--shape 1b] [--weights bf16|int8|int
   --tokens       tokens written in a run (default 32)
   --rounds       runs of every column; the median is printed (default 3)
   --streams      sequences that are written at once, after prompts that are read in one step (default 1)
-  --lanes        whether a step is computed in lanes, beside its collectives (default measured); several take turns
+  --lanes        whether a step is computed in lanes, beside its collectives (default auto); several take turns
   --networks     some of shared,plain,1gbit,delay (default: those that can be had). shared: shared memory; the others join
                  two network namespaces, which needs root: plain: a pair of virtual cards; 1gbit: the same shaped by tbf;
                  delay: 1 Gbit/s and 0.1 ms one way through the switch
@@ -63,7 +63,7 @@ struct Options {
   model::WeightType weights = model::WeightType::bf16;
   std::string weights_name = "bf16", delay_switch, networks;
   std::vector<comm::Wire> wires{comm::Wire::bf16};
-  std::vector<comm::Overlap> lanes{comm::Overlap::measured};
+  std::vector<comm::Overlap> lanes{comm::Overlap::automatic};
   int prompt = 16, tokens = 32, rounds = 3, streams = 1;
   std::vector<Rival> rivals;
 };
@@ -113,10 +113,10 @@ Options parse(int argc, char** argv) {
       o.lanes.clear();
       std::istringstream names(value());
       using enum comm::Overlap;
-      const std::map<std::string, comm::Overlap> known{{"measured", measured}, {"off", never}, {"on", always}};
+      const std::map<std::string, comm::Overlap> known{{"auto", automatic}, {"off", never}, {"on", always}};
       for (std::string one; std::getline(names, one, ',');) {
         const auto found = known.find(one);
-        if (found == known.end()) usage("Lanes are measured, off or on.");
+        if (found == known.end()) usage("Lanes are auto, off or on.");
         o.lanes.push_back(found->second);
       }
       if (o.lanes.empty()) usage("--lanes needs a word.");
@@ -165,7 +165,7 @@ class Networks {
     };
     if (wanted("shared", true)) made.push_back({"shared", "shared memory", {}, {"127.0.0.1", "127.0.0.1"}});
     if (wanted("plain", root)) made.push_back(cable("plain", "two namespaces, unshaped", ""));
-    if (wanted("1gbit", root)) made.push_back(cable("1gbit", "1 Gbit/s (tbf)", "rate 1gbit burst 64kb latency 50ms"));
+    if (wanted("1gbit", root)) made.push_back(cable("1gbit", "1 Gbit/s (tbf)", "rate 1gbit burst 256kb latency 50ms"));
     if (wanted("delay", root && !o.delay_switch.empty())) made.push_back(switched(o.delay_switch));
     return made;
   }
@@ -256,7 +256,7 @@ class Current final : public comm::Communicator {
   void start_all_reduce(float* data, size_t count, size_t whole) override { group->start_all_reduce(data, count, whole); }
   void progress() noexcept override { group->progress(); }
   void finish_all_reduce() override { group->finish_all_reduce(); }
-  size_t overlap_from() const noexcept override { return group->overlap_from(); }
+  comm::Overlap overlap() const noexcept override { return group->overlap(); }
   void gather(const void* send, size_t bytes, void* receive, int root) override { group->gather(send, bytes, receive, root); }
   void broadcast(void* data, size_t bytes, int root) override { group->broadcast(data, bytes, root); }
   void broadcast_blob(std::vector<std::byte>& blob, int root) override { group->broadcast_blob(blob, root); }
@@ -307,7 +307,9 @@ class Rank {
   }
   Answer answer() {
     Answer got;
-    if (::recv(channel_, &got, sizeof got, 0) != sizeof got) throw std::runtime_error("a rank ended, or the run was interrupted");
+    const ssize_t n = ::recv(channel_, &got, sizeof got, 0);
+    if (n < 0) throw std::runtime_error("the run was interrupted");
+    if (n != sizeof got) throw std::runtime_error("a rank's process ended");
     if (!got.done) throw std::runtime_error(got.text);
     return got;
   }

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -58,6 +57,10 @@ struct IdleWork {
   void* context = nullptr;
 };
 
+// Whether collectives and computing take place at once. As an option, `automatic` is where any two ranks are connected by TCP:
+// through shared memory an exchange is work of the processor, of which nothing can be hidden.
+enum class Overlap : uint8_t { automatic, never, always };
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -81,9 +84,8 @@ class Communicator {
   virtual void start_all_reduce(float* data, size_t count, size_t /*whole*/) { all_reduce_sum(data, count); }
   virtual void progress() noexcept {}
   virtual void finish_all_reduce() {}
-  // How many values an all-reduce must have for this to be worth while: then much of its time is waiting for the network. The
-  // same on all ranks.
-  virtual size_t overlap_from() const noexcept { return std::numeric_limits<size_t>::max(); }
+  // Whether to: not at all, where messages are large, or (for tests and measuring) wherever it can be. The same on all ranks.
+  virtual Overlap overlap() const noexcept { return Overlap::never; }
 
   // Root's receive[size * bytes] gets every rank's send[bytes] in rank order. `receive` is ignored on other ranks.
   virtual void gather(const void* send, size_t bytes, void* receive, int root) = 0;
@@ -117,11 +119,6 @@ std::optional<Wire> wire_named(std::string_view name) noexcept;
 
 enum class Algorithm : uint8_t { measured, one_shot, two_shot };
 
-// Whether collectives and computing take place at once (Communicator::overlap_from): where the network was measured to be slow
-// enough, never, or for all sizes. What rank 0 says counts; the environment variable LANYARD_LANES=0|1 there overrides it (for
-// measuring).
-enum class Overlap : uint8_t { measured, never, always };
-
 // What carries the data of a pair of ranks. `automatic`: memory that both map where they are processes of one user on one
 // machine, TCP otherwise; the ranks find out when they join.
 enum class Transport : uint8_t { automatic, tcp };
@@ -146,7 +143,8 @@ struct GroupOptions {
   size_t max_blob = size_t{256} << 20;
   // `measured` times both at connect when size > 2 and agrees on the crossover; the others force one (tests).
   Algorithm algorithm = Algorithm::measured;
-  Overlap overlap = Overlap::measured;
+  // What rank 0 says counts, and the environment variable LANYARD_LANES=0|1 of its process overrides it (for measuring).
+  Overlap overlap = Overlap::automatic;
   // A pair shares memory if both its ranks say `automatic`.
   Transport transport = Transport::automatic;
 };

@@ -31,6 +31,8 @@ class DataLink {
   DataLink& operator=(const DataLink&) = delete;
 
   int rank() const noexcept { return rank_; }
+  // Are bytes on their way while no rank works on them?
+  virtual bool waits() const noexcept = 0;
 
   // Starts a message; the one before it has been sent whole. The memory stays valid until sent().
   void send(Op op, uint32_t sequence, Outgoing first, Outgoing second = {}) noexcept;

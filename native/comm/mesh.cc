@@ -116,14 +116,13 @@ uint8_t* MeshCommunicator::scratch(size_t bytes) {
 
 // Is this connection through with what is waited for?
 bool MeshCommunicator::sent(const DataLink& peer, const Wait& wait) {
-  return (wait.exchange && peer.sending() != wait.exchange->sequence) ? static_cast<int32_t>(peer.sending() - wait.exchange->sequence) > 0
-                                                                     : peer.sent();
+  if (!wait.exchange || peer.sending() == wait.exchange->sequence) return peer.sent();
+  return static_cast<int32_t>(peer.sending() - wait.exchange->sequence) > 0;
 }
 
 bool MeshCommunicator::received(const DataLink& peer, const Wait& wait) {
-  return (wait.exchange && peer.receiving() != wait.exchange->sequence)
-             ? static_cast<int32_t>(peer.receiving() - wait.exchange->sequence) > 0
-             : peer.received();
+  if (!wait.exchange || peer.receiving() == wait.exchange->sequence) return peer.received();
+  return static_cast<int32_t>(peer.receiving() - wait.exchange->sequence) > 0;
 }
 
 // Once both ways on all connections; true when anything moved. waiting: whoever comes now has been waited for.

@@ -26,7 +26,7 @@ class MeshCommunicator final : public Communicator {
   void start_all_reduce(float* data, size_t count, size_t whole) override;
   void progress() noexcept override;
   void finish_all_reduce() override;
-  size_t overlap_from() const noexcept override { return overlap_from_; }
+  Overlap overlap() const noexcept override { return overlap_; }
   void gather(const void* send, size_t bytes, void* receive, int root) override;
   void broadcast(void* data, size_t bytes, int root) override;
   void broadcast_blob(std::vector<std::byte>& blob, int root) override;
@@ -35,7 +35,8 @@ class MeshCommunicator final : public Communicator {
   CommStats stats() const override;
 
   // What every rank does between joining and use: ranks on one machine change from TCP to shared memory, then both
-  // algorithms are timed and rank 0 chooses from where on two-shot is used, and whether it is worth while to compute meanwhile. Ranks may come as late as `until`.
+  // algorithms are timed and rank 0 chooses from where on two-shot is used, and whether it is worth while to compute
+  // meanwhile. Ranks may come as late as `until`.
   void prepare(Clock::time_point until);
 
  private:
@@ -115,7 +116,7 @@ class MeshCommunicator final : public Communicator {
   std::unique_ptr<Monitor> monitor_;
 
   size_t two_shot_from_;  // bytes on the wire
-  size_t overlap_from_ = kNever;  // values
+  Overlap overlap_ = Overlap::never;
   uint32_t sequence_ = 0;
   size_t shareable_ = 0;  // bytes of a message's second phase that may be sent; exchanges have their own
   std::array<Exchange, kInFlight> exchanges_;

@@ -1,4 +1,5 @@
 // What ranks of a mesh do between joining and use.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -109,13 +110,16 @@ void MeshCommunicator::choose_algorithm() {
   two_shot_from_ = from;
 }
 
-// Exchanges through shared memory, or over loopback and fast networks, are work of the processor, of which nothing can be hidden.
 void MeshCommunicator::choose_overlap() {
-  if (size_ == 1) return;
-  Overlap overlap = options_.overlap;
-  if (const char* wanted = std::getenv("LANYARD_LANES")) overlap = std::strcmp(wanted, "0") == 0 ? Overlap::never : Overlap::always;
-  broadcast(&overlap, sizeof overlap, 0);
-  overlap_from_ = overlap == Overlap::always ? 0 : kNever;
+  overlap_ = options_.overlap;
+  if (const char* wanted = std::getenv("LANYARD_LANES")) {
+    overlap_ = std::strcmp(wanted, "0") == 0 ? Overlap::never : Overlap::always;
+  }
+  broadcast(&overlap_, sizeof overlap_, 0);
+  const auto waits = [](const DataLink* peer) { return peer->waits(); };
+  auto over_tcp = static_cast<float>(std::count_if(peers_.begin(), peers_.end(), waits));
+  all_reduce_sum(&over_tcp, 1, {});
+  if (overlap_ == Overlap::automatic && over_tcp == 0) overlap_ = Overlap::never;
 }
 
 }  // namespace lanyard::comm

@@ -14,6 +14,7 @@ class SealedLink final : public DataLink {
  public:
   SealedLink(int rank, Fd fd, const SessionKeys& keys, uint32_t epoch);
 
+  bool waits() const noexcept override { return true; }
   Progress pump_send(size_t shareable) override;
   Progress pump_receive() override;
   bool inside_frame() const noexcept override { return in_begin_ != in_end_; }

@@ -14,6 +14,7 @@ class SharedLink final : public DataLink {
  public:
   SharedLink(int rank, Fd doorbell, SharedMemory memory, bool is_creator, uint32_t epoch);
 
+  bool waits() const noexcept override { return false; }
   Progress pump_send(size_t shareable) override;
   Progress pump_receive() override;
   bool inside_frame() const noexcept override { return frame_left_ > 0; }

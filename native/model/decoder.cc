@@ -66,6 +66,8 @@ Decoder::Decoder(const EngineSpec& spec, ops::Ops& ops, const Progress& progress
   }
   ops.prepare(limits, heads, d.ropes);
 
+  lanes_from_ = lanes_from(d.experts, d.experts_per_token);
+
   const auto rows = [&](size_t count, size_t width) {
     const size_t stride = ops::padded_width(width);
     return ops::Rows{stride > 0 ? ops.allocate(count * stride) : nullptr, stride};
@@ -94,7 +96,9 @@ void Decoder::forward(const ops::Batch& batch, comm::Communicator& comm, const s
   enter(nullptr);
   step_ = batch_ = batch;
   comm_micros_ = 0;
-  const bool divided = comm.size() > 1 && batch.tokens * partial_.stride >= comm.overlap_from() && cut_lanes(batch, lanes_);
+  const comm::Overlap overlap = comm.overlap();
+  const bool divided = comm.size() > 1 && overlap != comm::Overlap::never &&
+                       cut_lanes(batch, overlap == comm::Overlap::always ? 0 : lanes_from_, lanes_);
   // Each lane in turn; one that is nothing but the step is entered already.
   const auto each_lane = [&](auto&& f) {
     if (!divided) return f();

@@ -52,6 +52,7 @@ class Decoder {
   Weights weights_;
   std::unique_ptr<ops::KvCache> cache_;
   ops::Batch step_;       // the whole step
+  int lanes_from_ = 0;
   Lane lanes_[ops::Ops::kLanes];
   Lane* lane_ = nullptr;  // the one that is computed; null: all tokens at once
   double comm_micros_ = 0;

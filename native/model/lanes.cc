@@ -4,8 +4,20 @@
 
 namespace lanyard::model {
 
-bool cut_lanes(const ops::Batch& batch, Lane* lanes) {
+namespace {
+
+constexpr int kLanesFrom = 128;
+
+}  // namespace
+
+int lanes_from(int experts, int experts_per_token) {
+  if (experts <= 0) return kLanesFrom;
+  return static_cast<int>(static_cast<int64_t>(kLanesFrom) * experts / std::clamp(experts_per_token, 1, experts));
+}
+
+bool cut_lanes(const ops::Batch& batch, int least, Lane* lanes) {
   static_assert(ops::Ops::kLanes == 2);
+  if (batch.tokens < least) return false;
   const int middle = (batch.tokens / 2 + kLaneTokens - 1) / kLaneTokens * kLaneTokens;
   if (middle == 0 || middle >= batch.tokens) return false;
   const int ends[] = {0, middle, batch.tokens};

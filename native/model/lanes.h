@@ -20,8 +20,13 @@ struct Lane {
 // in the undivided step.
 constexpr int kLaneTokens = 32;
 
-// Cuts a step into lanes[ops::Ops::kLanes] about halfway; true when both have tokens. The first holds what comes first in the
-// batch, so a sequence that lies in both finds its earlier keys of a layer stored when the second comes to that layer.
-bool cut_lanes(const ops::Batch& batch, Lane* lanes);
+// The least tokens for which two lanes are faster than one: every lane reads all weights, and products of few rows are bound
+// by that. Where tokens are spread over experts, each expert's products must have rows enough.
+int lanes_from(int experts, int experts_per_token);
+
+// Cuts a step of at least `least` tokens into lanes[ops::Ops::kLanes] about halfway; true when it did. The first holds what comes
+// first in the batch, so a sequence that lies in both finds its earlier keys of a layer stored when the second comes to that
+// layer.
+bool cut_lanes(const ops::Batch& batch, int least, Lane* lanes);
 
 }  // namespace lanyard::model

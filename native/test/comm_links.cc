@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <fstream>
+#include <tuple>
 
 #include "comm_check.h"
+#include "link_check.h"
 #include "sealed_link.h"
 #include "shared_link.h"
 
@@ -18,30 +20,15 @@ namespace {
 using Progress = DataLink::Progress;
 constexpr uint32_t kEpoch = 9;
 
-SessionKeys keys(uint8_t send, uint8_t receive) {
-  SessionKeys made;
-  made.send.key.fill(send);
-  made.send.prefix.fill(send);
-  made.receive.key.fill(receive);
-  made.receive.prefix.fill(receive);
-  return made;
-}
-
-void socket_pair(Fd& a, Fd& b) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("socketpair");
-  a = Fd(ends[0]);
-  b = Fd(ends[1]);
-}
-
 struct Pair {
   std::unique_ptr<DataLink> a, b;
 };
 
 Pair sealed_pair() {
   Fd a, b;
-  socket_pair(a, b);
-  return {std::make_unique<SealedLink>(1, std::move(a), keys(1, 2), kEpoch), std::make_unique<SealedLink>(0, std::move(b), keys(2, 1), kEpoch)};
+  std::tie(a, b) = socket_pair();
+  return {std::make_unique<SealedLink>(1, std::move(a), session_keys(1, 2), kEpoch),
+          std::make_unique<SealedLink>(0, std::move(b), session_keys(2, 1), kEpoch)};
 }
 
 // Two ranks that share memory, and a third mapping of it for whoever wants to spoil it.
@@ -52,7 +39,7 @@ struct SharedPair {
 
 SharedPair shared_pair() {
   Fd a, b;
-  socket_pair(a, b);
+  std::tie(a, b) = socket_pair();
   SharedMemory::Offer offer;
   SharedMemory created = SharedMemory::create(offer), opened = SharedMemory::open(offer), third = SharedMemory::open(offer);
   if (!created || !opened || !third) throw std::runtime_error("no shared memory");
@@ -109,8 +96,8 @@ class Tapped {
  public:
   Tapped() {
     Fd end;
-    socket_pair(end, tap_);
-    link_ = std::make_unique<SealedLink>(1, std::move(end), keys(1, 2), kEpoch);
+    std::tie(end, tap_) = socket_pair();
+    link_ = std::make_unique<SealedLink>(1, std::move(end), session_keys(1, 2), kEpoch);
   }
   std::vector<uint8_t> frame(uint32_t sequence, const std::vector<uint8_t>& payload) {
     link_->send(Op::broadcast, sequence, {payload.data(), payload.size()});
@@ -132,8 +119,8 @@ struct Fed {
 };
 Fed feed(const std::vector<std::vector<uint8_t>>& pieces, size_t payload, bool then_close = false) {
   Fd end, mouth;
-  socket_pair(end, mouth);
-  SealedLink link(0, std::move(end), keys(2, 1), kEpoch);
+  std::tie(end, mouth) = socket_pair();
+  SealedLink link(0, std::move(end), session_keys(2, 1), kEpoch);
   std::vector<uint8_t> into(payload);
   Fed fed;
   uint32_t sequence = 1;
@@ -190,8 +177,8 @@ void frames_out_of_place() {
 
 void reflected_frame() {
   Fd end, other;
-  socket_pair(end, other);
-  SealedLink link(0, std::move(end), keys(1, 2), kEpoch);
+  std::tie(end, other) = socket_pair();
+  SealedLink link(0, std::move(end), session_keys(1, 2), kEpoch);
   const std::vector<uint8_t> payload(50, 5);
   std::vector<uint8_t> bytes(200), into(50);
   link.send(Op::broadcast, 1, {payload.data(), payload.size()});

@@ -6,8 +6,10 @@
 #include <bit>
 #include <cmath>
 #include <random>
+#include <tuple>
 
 #include "comm_check.h"
+#include "link_check.h"
 #include "mesh.h"
 #include "wire.h"
 
@@ -236,11 +238,11 @@ class Forger {
     options.op_timeout = milliseconds(2000);
     options.algorithm = Algorithm::one_shot;
     Fd end;
-    pair(end, wire_);
+    std::tie(end, wire_) = socket_pair();
     auto state = std::make_shared<GroupState>(0);
     auto monitor = std::make_unique<Monitor>(state, kEpoch, options.silence_timeout);
     std::vector<std::unique_ptr<SealedLink>> links(2);
-    links[1] = std::make_unique<SealedLink>(1, std::move(end), keys(1, 2), kEpoch);
+    links[1] = std::make_unique<SealedLink>(1, std::move(end), session_keys(1, 2), kEpoch);
     group_ = std::make_unique<MeshCommunicator>(options, std::move(state), std::move(monitor), std::move(links));
   }
   Communicator& group() { return *group_; }
@@ -249,8 +251,8 @@ class Forger {
   std::vector<uint8_t> part(uint32_t sequence, float value, uint32_t epoch = kEpoch) {
     if (!sealer_ || epoch != kEpoch) {
       Fd end;
-      pair(end, tap_);
-      sealer_ = std::make_unique<SealedLink>(0, std::move(end), keys(2, 1), epoch);
+      std::tie(end, tap_) = socket_pair();
+      sealer_ = std::make_unique<SealedLink>(0, std::move(end), session_keys(2, 1), epoch);
     }
     std::vector<float> values(kCount, value);
     std::vector<uint8_t> payload(kCount * 2), bytes(kCount * 2 + 100);
@@ -265,21 +267,6 @@ class Forger {
   }
 
  private:
-  static void pair(Fd& a, Fd& b) {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("socketpair");
-    a = Fd(ends[0]);
-    b = Fd(ends[1]);
-  }
-  static SessionKeys keys(uint8_t send, uint8_t receive) {
-    SessionKeys made;
-    made.send.key.fill(send);
-    made.send.prefix.fill(send);
-    made.receive.key.fill(receive);
-    made.receive.prefix.fill(receive);
-    return made;
-  }
-
   Fd wire_, tap_;
   std::unique_ptr<SealedLink> sealer_;
   std::unique_ptr<MeshCommunicator> group_;
@@ -361,6 +348,21 @@ void deadline_in_flight() {
   CHECK(fate.outcome.micros_at_end - began > 1.5e6);
 }
 
+// Where all share memory there is nothing to hide; one pair over TCP is enough; rank 0's word counts.
+void choices() {
+  for (const int size : {2, 3}) {
+    for (const Overlap wanted : {Overlap::automatic, Overlap::never, Overlap::always}) {
+      const auto others = wanted == Overlap::never ? Overlap::always : Overlap::never;
+      all_well(in_threads(listen_all(size, test_options(), [&](GroupOptions& o) { o.overlap = o.rank == 0 ? wanted : others; }),
+                          [&](Communicator& group) {
+                            const bool waits = carrier() != Carrier::shared;
+                            const auto expected = wanted == Overlap::automatic && !waits ? Overlap::never : wanted;
+                            CHECK(group.overlap() == expected, "%d ranks, rank %d: %d", size, group.rank(), static_cast<int>(group.overlap()));
+                          }));
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -373,6 +375,7 @@ int main(int argc, char** argv) {
       }
     }
   }
+  test("who computes meanwhile", choices);
   test("large messages move by progress() alone", progress_alone);
   test("a rank that lags longer than the silence timeout is waited for with two in flight", lagging_rank);
   for (const auto algorithm : {Algorithm::one_shot, Algorithm::two_shot}) {

@@ -64,7 +64,7 @@ class Shared {
       std::copy(oldest.values.begin(), oldest.values.end(), oldest.data);
       under_way_.pop_front();
     }
-    size_t overlap_from() const noexcept override { return shared_.lanes_ ? 0 : std::numeric_limits<size_t>::max(); }
+    comm::Overlap overlap() const noexcept override { return shared_.lanes_ ? comm::Overlap::always : comm::Overlap::never; }
     int looks() const { return looks_; }
     void gather(const void* send, size_t bytes, void* receive, int root) override {
       shared_.slots_[rank_] = const_cast<void*>(send);
@@ -358,7 +358,7 @@ void cuts() {
     batch.sequence = sequence.data();
     batch.first = first.data();
     model::Lane lanes[ops::Ops::kLanes];
-    CHECK(model::cut_lanes(batch, lanes));
+    CHECK(model::cut_lanes(batch, batch.tokens, lanes) && !model::cut_lanes(batch, batch.tokens + 1, lanes));
     CHECK(lanes[0].batch.tokens % model::kLaneTokens == 0 && lanes[1].start == lanes[0].batch.tokens);
     int next = 0;
     for (const model::Lane& lane : lanes) {
@@ -376,7 +376,7 @@ void cuts() {
   model::Lane lanes[ops::Ops::kLanes];
   for (const int tokens : {0, 1, 31, 32}) {
     small.tokens = tokens;
-    CHECK(!model::cut_lanes(small, lanes));
+    CHECK(!model::cut_lanes(small, 0, lanes));
   }
 }
 
